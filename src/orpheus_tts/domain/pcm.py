@@ -1,0 +1,52 @@
+"""Samples as integers, and raw PCM as an output format."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orpheus_tts.domain.tokens import SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioBlock:
+    """A stretch of finished speech.
+
+    Attributes:
+        samples: Shape (n,), int16, mono at 24 kHz; n is at least 1.
+        chunk: Index of the chunk of text that the first sample belongs to, from 0.
+    """
+
+    samples: NDArray[np.int16]
+    chunk: int
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.samples.size / SAMPLE_RATE
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Floating-point samples in -1..1 to 16-bit integers, clipped and rounded; not-a-number becomes silence."""
+    scaled = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0) * 32767.0
+    clipped: NDArray[np.int16] = np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    return clipped
+
+
+def pcm_bytes(samples: NDArray[np.int16]) -> bytes:
+    """Samples as little-endian signed 16-bit bytes, whatever this machine's byte order."""
+    return samples.astype("<i2", copy=False).tobytes()
+
+
+class PcmEncoder:
+    """Raw PCM: s16le, 24 kHz, mono, no header. A `SpeechEncoder`."""
+
+    media_type = "audio/pcm"
+
+    def encode(self, samples: NDArray[np.int16]) -> bytes:
+        """The samples' bytes."""
+        return pcm_bytes(samples)
+
+    def finish(self) -> bytes:
+        """Nothing is held back."""
+        return b""

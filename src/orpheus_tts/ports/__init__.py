@@ -1,0 +1,8 @@
+"""What the core needs from outside, as protocols; adapters implement them, `orpheus_tts.testing` checks them."""
+
+from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.observer import Observer
+from orpheus_tts.ports.speech_encoder import SpeechEncoder
+from orpheus_tts.ports.token_generator import TokenGenerator
+
+__all__ = ["AudioDecoder", "Observer", "SpeechEncoder", "TokenGenerator"]

@@ -1,0 +1,44 @@
+"""The port to the codec that turns frames into sound."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class AudioDecoder(Protocol):
+    """Decodes frames of seven codes to samples at 24 kHz.
+
+    `orpheus_tts.testing.AudioDecoderContract` checks everything said here.
+    """
+
+    @property
+    def receptive_field(self) -> int:
+        """On how many samples before and after itself a sample depends, at most; 0 for a codec without context.
+
+        The core plans its windows from it: a decode of a window equals the decode of the whole utterance at all
+        samples that have this many samples, or the utterance's end, on either side within the window.
+        """
+        ...
+
+    async def decode(self, frames: NDArray[np.integer[Any]], *, position: int = 0) -> NDArray[np.float32]:
+        """Decode consecutive frames of one utterance.
+
+        Deterministic: the same frames at the same position give the same samples, whatever else is decoded beside
+        them. Concurrency: any number of calls at once on one event loop, which is never blocked; they may be batched.
+
+        Args:
+            frames: Shape (n, 7), codes in 0..4095, n at least 1. Not changed; may be changed by the caller afterwards.
+            position: Index in the utterance of the first frame.
+
+        Returns:
+            Shape (n * 2048,), float32, about -1..1.
+
+        Raises:
+            DecoderError: The codec failed.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release the codec. May be called twice."""
+        ...

@@ -1,0 +1,77 @@
+"""The port through which the core reports what happened; logs and metrics are adapters of it."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Outcome = Literal["completed", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    """A request was taken up."""
+
+    request_id: str
+    voice: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAudio:
+    """The first block of a request is about to leave. `seconds`: since the request was taken up (TTFA)."""
+
+    request_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRetried:
+    """An attempt at a chunk failed and another follows, after `kept_frames`. `cause`: the error's class name."""
+
+    request_id: str
+    chunk: int
+    attempt: int
+    cause: str
+    detail: str
+    kept_frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechFinished:
+    """A request ended, one way or another; exactly one for every `SpeechStarted`.
+
+    Attributes:
+        chunks: Chunks whose generation was begun.
+        tokens: Tokens received from the engine, discarded ones included.
+        retries: Attempts after the first, over all chunks.
+        audio_seconds: Length of what was delivered.
+        seconds: Wall time from the start.
+        time_to_first_audio: Seconds; None if there was none.
+        error: Class name of the error if it failed.
+    """
+
+    request_id: str
+    voice: str
+    outcome: Outcome
+    chunks: int
+    tokens: int
+    retries: int
+    audio_seconds: float
+    seconds: float
+    time_to_first_audio: float | None
+    error: str | None = None
+
+    @property
+    def real_time_factor(self) -> float | None:
+        """Wall seconds per second of audio; below 1 is faster than real time."""
+        return self.seconds / self.audio_seconds if self.audio_seconds else None
+
+
+Event = SpeechStarted | FirstAudio | ChunkRetried | SpeechFinished
+
+
+class Observer(Protocol):
+    """Is told of every event, on the event loop: must be quick and must not raise."""
+
+    def observe(self, event: Event) -> None:
+        """Take note of one event."""
+        ...
