@@ -1,0 +1,1 @@
+"""The parts of `orpheus_tts.testing`."""
