@@ -28,9 +28,9 @@ class AudioBlock:
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Floating-point samples in -1..1 to 16-bit integers, clipped and rounded; not-a-number becomes silence."""
-    scaled = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0) * 32767.0
-    clipped: NDArray[np.int16] = np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
-    return clipped
+    inside = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
+    scaled: NDArray[np.int16] = np.rint(inside * 32767.0).astype(np.int16)
+    return scaled
 
 
 def pcm_bytes(samples: NDArray[np.int16]) -> bytes:

@@ -1,0 +1,256 @@
+"""One chunk spoken: attempts at the engine until one is sound, decoded as it comes, for one reader in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.domain.chunker import Chunk
+from orpheus_tts.domain.duration import speech_length
+from orpheus_tts.domain.errors import (
+    ChunkDefectError,
+    DecoderError,
+    EarlyEndError,
+    EngineDeadError,
+    EngineError,
+    MissingEndError,
+    OrpheusError,
+    SpeechFailedError,
+    TokenOutOfSlotError,
+)
+from orpheus_tts.domain.prompt import Prompt
+from orpheus_tts.domain.repetition import RepetitionDetector
+from orpheus_tts.domain.speech import Sampling
+from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH, codes_from_ids, ids_from_codes
+from orpheus_tts.domain.windows import WindowPlanner
+from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.token_generator import TokenBatch, TokenGenerator
+
+Samples = NDArray[np.float32]
+# Told of a failed attempt that is followed by another: attempt from 0, error, frames kept.
+RetryListener = Callable[[int, OrpheusError, int], None]
+
+
+class ChunkSpeech:
+    """Speaks one chunk: `run` in a task of its own produces, `blocks` hands out what is ready.
+
+    What the reader has taken is never taken back. When an attempt fails, the frames before the fault are kept, at least
+    those that the taken samples depend on, and the next attempt goes on after them.
+
+    Args:
+        chunk: What to say.
+        prompt: The same, as the engine is asked.
+        sampling: The user's values; `max_tokens` is the budget of the whole chunk.
+        generator: Answers prompts with tokens.
+        decoder: Turns frames into samples.
+        policy: When an attempt has failed, and what then.
+        request_id: For the engine's logs.
+        first_hop: Least samples of the first block.
+        on_retry: See `RetryListener`.
+
+    Attributes:
+        tokens: Ids received from the engine so far, over all attempts.
+    """
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        generator: TokenGenerator,
+        decoder: AudioDecoder,
+        policy: SynthesisPolicy,
+        request_id: str,
+        first_hop: int,
+        on_retry: RetryListener,
+    ) -> None:
+        self.chunk = chunk
+        self.tokens = 0
+        self._prompt = prompt
+        self._sampling = sampling
+        self._generator = generator
+        self._decoder = decoder
+        self._policy = policy
+        self._request_id = request_id
+        self._on_retry = on_retry
+        self._length = speech_length(chunk.text)
+        self._codes = _CodeBuffer()
+        self._windows = WindowPlanner(decoder.receptive_field, first_hop=first_hop)
+        self._ready: deque[Samples] = deque()
+        self._taken = 0
+        self._changed = asyncio.Event()
+        self._ended = False
+        self._error: OrpheusError | None = None
+
+    async def run(self) -> None:
+        """Produce until the chunk is spoken or has failed; never raises but on cancellation."""
+        try:
+            await self._speak()
+        except OrpheusError as error:
+            self._error = error
+        finally:
+            self._ended = True
+            self._changed.set()
+
+    async def blocks(self) -> AsyncGenerator[Samples, None]:
+        """The chunk's samples in order, shape (n,), float32, as soon as they are ready. One reader, once.
+
+        Raises:
+            OrpheusError: What `run` failed with, after the sound part.
+        """
+        while True:
+            while self._ready:
+                block = self._ready.popleft()
+                self._taken += block.size
+                yield block
+            if self._ended:
+                break
+            self._changed.clear()
+            await self._changed.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def _speak(self) -> None:
+        retry = self._policy.retry
+        attempt = 0
+        while True:
+            try:
+                return await self._attempt(retry.sampling(self._sampling, attempt))
+            except EngineDeadError:
+                raise
+            except (ChunkDefectError, EngineError, DecoderError) as error:
+                attempt += 1
+                if attempt >= retry.max_attempts:
+                    raise SpeechFailedError(self.chunk.index, attempt, str(error)) from error
+                self._keep(_sound_frames(error, self._codes.frames))
+                self._on_retry(attempt - 1, error, self._codes.frames)
+
+    async def _attempt(self, sampling: Sampling) -> None:
+        """One answer of the engine, after the frames kept so far, decoded to its end."""
+        prefix = self._codes.whole_frames()
+        budget = max(CODES_PER_FRAME, sampling.max_tokens - prefix.size)
+        detector = RepetitionDetector(
+            max_tokens=sampling.max_tokens, position=prefix.size, policy=self._policy.repetition
+        )
+        ended = False
+        stream = self._generator.generate(
+            self._prompt,
+            replace(sampling, max_tokens=budget),
+            prefix=ids_from_codes(prefix),
+            request_id=self._request_id,
+        )
+        async with aclosing(stream) as batches:
+            async for batch in batches:
+                self.tokens += batch.size
+                ids, ended = _before_end(batch)
+                detector.push(self._accept(ids))
+                if ended:
+                    break
+                self._check_not_too_long(resumed_at=prefix.size)
+                await self._decode()
+        self._check_end(ended=ended)
+        await self._decode(ended=True)
+
+    def _accept(self, ids: TokenBatch) -> NDArray[np.int64]:
+        """Validate ids and append their codes; what precedes an illegal id is kept."""
+        position = self._codes.size
+        try:
+            codes = codes_from_ids(ids, position=position)
+        except TokenOutOfSlotError as error:
+            self._codes.append(codes_from_ids(ids[: error.position - position], position=position))
+            raise
+        self._codes.append(codes)
+        return codes
+
+    def _check_not_too_long(self, *, resumed_at: int) -> None:
+        # A resumed attempt is given a quarter of the longest answer at least: it may have been resumed near its end.
+        limit = max(self._length.longest, resumed_at + self._length.longest // 4)
+        if self._codes.size > limit:
+            raise MissingEndError(
+                f"{self._codes.size} tokens for {len(self.chunk.text)} characters, and no end of speech.",
+                good_tokens=min(resumed_at, self._codes.size),
+            )
+
+    def _check_end(self, *, ended: bool) -> None:
+        size, frames = self._codes.size, self._codes.frames
+        if not ended:
+            raise MissingEndError(
+                f"The budget ran out after {size} tokens, before the end of speech (max_tokens, TTS_MAX_MODEL_LEN).",
+                good_tokens=0,
+            )
+        if not frames or size < self._length.shortest:
+            raise EarlyEndError(
+                f"The speech ended after {size} tokens; {len(self.chunk.text)} characters need more.", good_tokens=size
+            )
+
+    async def _decode(self, *, ended: bool = False) -> None:
+        while window := self._windows.next(self._codes.frames, ended=ended):
+            samples = await self._decoder.decode(self._codes.window(window.start, window.stop), position=window.start)
+            self._ready.append(samples[window.keep_from : window.keep_to])
+            self._changed.set()
+
+    def _keep(self, frames: int) -> None:
+        """Drop all frames from that one on, but none that the reader's samples depend on, and their samples."""
+        frames = min(self._codes.frames, max(frames, self._windows.frames_needed(self._taken)))
+        self._codes.truncate(frames)
+        available = self._taken + sum(block.size for block in self._ready)
+        kept = min(available, max(self._taken, self._windows.final_samples(frames)))
+        self._windows.rewind(kept)
+        excess = available - kept
+        while excess > 0:
+            block = self._ready.pop()
+            if block.size > excess:
+                self._ready.append(block[: block.size - excess])
+            excess -= block.size
+
+
+class _CodeBuffer:
+    """The codes of one answer, growing, amortised O(1) per code."""
+
+    def __init__(self) -> None:
+        self._data = np.empty(128 * CODES_PER_FRAME, dtype=np.int64)
+        self.size = 0
+
+    @property
+    def frames(self) -> int:
+        """Whole frames so far."""
+        return self.size // CODES_PER_FRAME
+
+    def append(self, codes: NDArray[np.integer[Any]]) -> None:
+        needed = self.size + codes.size
+        if needed > self._data.size:
+            self._data = np.concatenate((self._data[: self.size], np.empty(needed, dtype=np.int64)))
+        self._data[self.size : needed] = codes
+        self.size = needed
+
+    def truncate(self, frames: int) -> None:
+        self.size = frames * CODES_PER_FRAME
+
+    def whole_frames(self) -> NDArray[np.int64]:
+        """Codes of the whole frames, shape (frames * 7,); a loose end is dropped for good."""
+        self.truncate(self.frames)
+        return self._data[: self.size].copy()
+
+    def window(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Frames start..stop-1, shape (stop - start, 7), a copy."""
+        return self._data[start * CODES_PER_FRAME : stop * CODES_PER_FRAME].reshape(-1, CODES_PER_FRAME).copy()
+
+
+def _before_end(batch: TokenBatch) -> tuple[TokenBatch, bool]:
+    """The ids before end-of-speech, and whether it is there."""
+    ends = np.flatnonzero(batch == END_OF_SPEECH)
+    return (batch[: ends[0]], True) if ends.size else (batch, False)
+
+
+def _sound_frames(error: OrpheusError, received: int) -> int:
+    """How many frames a fault leaves sound: what a defect says, all when the engine broke, none when the codec did."""
+    if isinstance(error, ChunkDefectError):
+        return error.good_tokens // CODES_PER_FRAME
+    return received if isinstance(error, EngineError) else 0

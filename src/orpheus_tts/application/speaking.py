@@ -1,0 +1,178 @@
+"""One request on its way: its chunks in parallel, their samples in order, and the account of what happened."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orpheus_tts.application.chunk_speech import ChunkSpeech
+from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.domain.chunker import Chunk
+from orpheus_tts.domain.errors import DeadlineExceededError, OrpheusError
+from orpheus_tts.domain.joins import Joiner
+from orpheus_tts.domain.pcm import AudioBlock, to_int16
+from orpheus_tts.domain.planning import plan_chunks
+from orpheus_tts.domain.prompt import Prompt
+from orpheus_tts.domain.speech import SpeechRequest
+from orpheus_tts.domain.tokens import SAMPLE_RATE, SAMPLES_PER_FRAME
+from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, Observer, Outcome, SpeechFinished, SpeechStarted
+from orpheus_tts.ports.token_generator import TokenGenerator
+
+# Nobody waits for the chunks after the first one, so their windows may be economical from the start.
+_LATER_FIRST_HOP = 8 * SAMPLES_PER_FRAME
+# Share of the engine's context that an answer may take; the rest is for the prompt.
+_ANSWER_SHARE = 0.85
+
+
+class Speaking:
+    """Speaks one request, once.
+
+    Args:
+        request: What to say.
+        generator: Answers prompts with tokens.
+        decoder: Turns frames into samples.
+        policy: How.
+        observer: Is told what happens.
+    """
+
+    def __init__(
+        self,
+        request: SpeechRequest,
+        generator: TokenGenerator,
+        decoder: AudioDecoder,
+        policy: SynthesisPolicy,
+        observer: Observer,
+    ) -> None:
+        self._request = request
+        self._generator = generator
+        self._decoder = decoder
+        self._policy = policy
+        self._observer = observer
+        self._started = time.monotonic()
+        self._chunks = self._plan()
+        self._ahead: deque[tuple[ChunkSpeech, asyncio.Task[None]]] = deque()
+        self._joiner = Joiner(policy.joins)
+        self._begun = 0
+        self._tokens = 0
+        self._retries = 0
+        self._samples = 0
+        self._first_audio: float | None = None
+
+    async def blocks(self) -> AsyncGenerator[AudioBlock, None]:
+        """As `Synthesizer.stream`."""
+        request = self._request
+        self._observer.observe(
+            SpeechStarted(request_id=request.request_id, voice=request.speaker.name, characters=len(request.text))
+        )
+        outcome: Outcome = "cancelled"
+        failure: Exception | None = None
+        try:
+            async with aclosing(self._joined()) as joined:
+                async for chunk, samples in joined:
+                    if samples.size:
+                        yield self._block(chunk, samples)
+            outcome = "completed"
+        except Exception as error:
+            outcome, failure = "failed", error
+            raise
+        finally:
+            await self._abort()
+            self._report(outcome, failure)
+
+    def _plan(self) -> Iterator[Chunk]:
+        budget = self._request.sampling.max_tokens
+        context = self._generator.context_length
+        if context is not None:
+            budget = min(budget, int(context * _ANSWER_SHARE))
+        return plan_chunks(self._request.text, self._policy.chunks, budget=budget)
+
+    async def _joined(self) -> AsyncGenerator[tuple[Chunk, NDArray[np.float32]], None]:
+        """The samples of all chunks in order, joined, each stretch with its chunk."""
+        self._begin_chunks()
+        while self._ahead:
+            speech, task = self._ahead[0]
+            async with aclosing(speech.blocks()) as blocks:
+                while (samples := await self._next(blocks)) is not None:
+                    yield speech.chunk, self._joiner.push(samples)
+            await task
+            self._tokens += speech.tokens
+            self._ahead.popleft()
+            self._begin_chunks()
+            yield speech.chunk, self._joiner.boundary(speech.chunk.boundary)
+
+    def _begin_chunks(self) -> None:
+        while len(self._ahead) < self._policy.parallel_chunks and (chunk := next(self._chunks, None)) is not None:
+            speech = ChunkSpeech(
+                chunk,
+                Prompt(chunk.text, self._request.speaker),
+                self._request.sampling,
+                generator=self._generator,
+                decoder=self._decoder,
+                policy=self._policy,
+                request_id=self._request.request_id,
+                first_hop=_LATER_FIRST_HOP if chunk.index else 1,
+                on_retry=partial(self._retried, chunk.index),
+            )
+            self._begun += 1
+            self._ahead.append((speech, asyncio.create_task(speech.run())))
+
+    async def _next(self, blocks: AsyncGenerator[NDArray[np.float32], None]) -> NDArray[np.float32] | None:
+        """The chunk's next samples, None at its end; within the deadline."""
+        deadline = self._request.deadline
+        remaining = None if deadline is None else self._started + deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(remaining):
+                return await anext(blocks, None)
+        except TimeoutError:
+            raise DeadlineExceededError(deadline or 0.0) from None
+
+    async def _abort(self) -> None:
+        """End all chunks under way; their engine work is aborted when this returns."""
+        tasks = [task for _, task in self._ahead]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tokens += sum(speech.tokens for speech, _ in self._ahead)
+        self._ahead.clear()
+
+    def _block(self, chunk: Chunk, samples: NDArray[np.float32]) -> AudioBlock:
+        if self._first_audio is None:
+            self._first_audio = time.monotonic() - self._started
+            self._observer.observe(FirstAudio(request_id=self._request.request_id, seconds=self._first_audio))
+        self._samples += samples.size
+        return AudioBlock(to_int16(samples), chunk.index)
+
+    def _retried(self, chunk: int, attempt: int, error: OrpheusError, kept_frames: int) -> None:
+        self._retries += 1
+        self._observer.observe(
+            ChunkRetried(
+                request_id=self._request.request_id,
+                chunk=chunk,
+                attempt=attempt,
+                cause=type(error).__name__,
+                detail=str(error),
+                kept_frames=kept_frames,
+            )
+        )
+
+    def _report(self, outcome: Outcome, failure: Exception | None) -> None:
+        self._observer.observe(
+            SpeechFinished(
+                request_id=self._request.request_id,
+                voice=self._request.speaker.name,
+                outcome=outcome,
+                chunks=self._begun,
+                tokens=self._tokens,
+                retries=self._retries,
+                audio_seconds=self._samples / SAMPLE_RATE,
+                seconds=time.monotonic() - self._started,
+                time_to_first_audio=self._first_audio,
+                error=None if failure is None else type(failure).__name__,
+            )
+        )

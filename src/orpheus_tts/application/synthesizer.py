@@ -1,0 +1,88 @@
+"""The use case: text in, ordered blocks of speech out, everything streaming."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.application.speaking import Speaking
+from orpheus_tts.domain.pcm import AudioBlock
+from orpheus_tts.domain.speech import SpeechRequest
+from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.observer import Event, Observer
+from orpheus_tts.ports.token_generator import TokenGenerator
+
+
+class Synthesizer:
+    """Turns text into speech with any token generator and any decoder. Belongs to one event loop.
+
+    Args:
+        generator: Answers prompts with audio tokens.
+        decoder: Turns frames of tokens into samples.
+        observer: Is told what happens.
+        policy: How requests are spoken.
+    """
+
+    def __init__(
+        self,
+        generator: TokenGenerator,
+        decoder: AudioDecoder,
+        *,
+        observer: Observer | None = None,
+        policy: SynthesisPolicy | None = None,
+    ) -> None:
+        self._generator = generator
+        self._decoder = decoder
+        self._observer = observer or _Unobserved()
+        self._policy = policy or SynthesisPolicy()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether requests can be answered. Never blocks, never raises."""
+        return self._generator.healthy
+
+    async def stream(self, request: SpeechRequest) -> AsyncGenerator[AudioBlock, None]:
+        """Speak.
+
+        Chunks of the text are generated in parallel and come out in order, joined. Closing the generator, or cancelling
+        the task that awaits it, aborts all engine work before it returns. A reader that pauses holds back its own
+        generation: at most `parallel_chunks` chunks are ahead of it.
+
+        Yields:
+            Blocks in order, each with at least one sample.
+
+        Raises:
+            InvalidRequestError: A chunk cannot fit the engine's context.
+            SpeechFailedError: A chunk failed on every attempt. What was yielded before is sound.
+            EngineDeadError: The engine is gone.
+            DeadlineExceededError: The request's deadline passed.
+        """
+        speaking = Speaking(request, self._generator, self._decoder, self._policy, self._observer)
+        async with aclosing(speaking.blocks()) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def speak(self, request: SpeechRequest) -> NDArray[np.int16]:
+        """The whole speech at once: shape (n,), int16, mono at 24 kHz. Raises what `stream` raises."""
+        async with aclosing(self.stream(request)) as blocks:
+            return np.concatenate([block.samples async for block in blocks])
+
+    async def warm_up(self) -> None:
+        """Speak a few words into the void, so that the first caller does not pay for lazy initialisation.
+
+        Raises:
+            OrpheusError: What `stream` raises: the backend does not work.
+        """
+        await self.speak(SpeechRequest(text="Hello there.", request_id="warm-up"))
+
+    async def aclose(self) -> None:
+        """Release both engines. May be called twice."""
+        await self._generator.aclose()
+        await self._decoder.aclose()
+
+
+class _Unobserved:
+    def observe(self, event: Event) -> None:
+        """Nobody is told."""

@@ -1,0 +1,47 @@
+"""Which chunks a text is spoken in: split where it reads well, and small enough that each fits the token budget."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from orpheus_tts.domain.chunker import Chunk, ChunkLimits, split
+from orpheus_tts.domain.duration import speech_length
+
+# A reader slower than typical must fit the budget too.
+_MARGIN = 1.5
+_LEAST_CHARACTERS = 20
+
+
+def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chunk]:
+    """Split a text, lazily, and split again what would not fit.
+
+    Args:
+        text: What to say.
+        limits: The most characters of a chunk.
+        budget: Tokens that a chunk's answer may take. A chunk that typically takes more than two thirds of it is split
+            further, so that a small budget makes more chunks rather than speech that is cut off.
+
+    Yields:
+        Chunks in order, numbered from 0.
+    """
+    index = 0
+    for chunk in split(text, limits):
+        for part in _fitting(chunk, limits, budget):
+            yield replace(part, index=index)
+            index += 1
+
+
+def _fitting(chunk: Chunk, limits: ChunkLimits, budget: int) -> Iterator[Chunk]:
+    needed = speech_length(chunk.text).typical * _MARGIN
+    length = len(chunk.text)
+    if needed <= budget or length <= _LEAST_CHARACTERS:
+        yield chunk
+        return
+    most = max(_LEAST_CHARACTERS, min(length - 1, int(length * budget / needed)))
+    parts = list(split(chunk.text, replace(limits, max_characters=most, first_characters=most)))
+    for part in parts:
+        boundary = chunk.boundary if part is parts[-1] else part.boundary
+        moved = replace(part, start=chunk.start + part.start, end=chunk.start + part.end, boundary=boundary)
+        if len(parts) == 1:
+            yield moved
+        else:
+            yield from _fitting(moved, limits, budget)

@@ -1,0 +1,84 @@
+"""Which frames to decode next, so that a streamed decode equals the whole-utterance decode sample for sample.
+
+A sample depends on its neighbours up to the codec's receptive field R. So with N frames at hand, samples up to
+`N * 2048 - R` are final, and a window that starts R samples before the first sample wanted gives them exactly. Every
+sample is emitted once; what is decoded twice is only the context.
+"""
+
+from dataclasses import dataclass
+
+from orpheus_tts.domain.tokens import SAMPLES_PER_FRAME
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Frames to decode together and what to keep of the samples.
+
+    Attributes:
+        start: First frame of the window.
+        stop: Frame after its last.
+        keep_from: Index within the decoded window of the first new sample.
+        keep_to: Index after the last new one.
+    """
+
+    start: int
+    stop: int
+    keep_from: int
+    keep_to: int
+
+
+class WindowPlanner:
+    """Plans the windows of one utterance.
+
+    The first block leaves as soon as one sample is final (for SNAC after three frames: 1,387 samples). Later ones wait
+    for half of what was emitted so far, up to `max_hop`: latency first, then economy, and a listener never runs dry on
+    an engine a third faster than real time.
+
+    Args:
+        receptive_field: R above, in samples.
+        first_hop: Least new samples of the first block; larger where nobody is waiting yet.
+        max_hop: Most new samples a block waits for.
+    """
+
+    def __init__(self, receptive_field: int, *, first_hop: int = 1, max_hop: int = 32 * SAMPLES_PER_FRAME) -> None:
+        self._receptive_field = receptive_field
+        self._first_hop = first_hop
+        self._max_hop = max_hop
+        self.emitted = 0
+
+    def next(self, frames: int, *, ended: bool = False) -> Window | None:
+        """The next window once it is worth decoding.
+
+        Args:
+            frames: How many frames of the utterance are at hand.
+            ended: Whether there will be no more.
+
+        Returns:
+            None if there is nothing to do yet, or, at the end, nothing left. The window counts as emitted.
+        """
+        final = frames * SAMPLES_PER_FRAME if ended else self.final_samples(frames)
+        if final - self.emitted < (1 if ended else self._hop()):
+            return None
+        start = max(0, (self.emitted - self._receptive_field) // SAMPLES_PER_FRAME)
+        offset = start * SAMPLES_PER_FRAME
+        window = Window(start, frames, self.emitted - offset, final - offset)
+        self.emitted = final
+        return window
+
+    def frames_needed(self, samples: int) -> int:
+        """How many frames the first `samples` samples depend on: these cannot be replaced once those were heard."""
+        return -(-(samples + self._receptive_field) // SAMPLES_PER_FRAME) if samples else 0
+
+    def final_samples(self, frames: int) -> int:
+        """How many samples are final while only the first `frames` frames are."""
+        return max(0, frames * SAMPLES_PER_FRAME - self._receptive_field)
+
+    def rewind(self, samples: int) -> None:
+        """Go on after that many samples: the later ones were dropped."""
+        self.emitted = samples
+
+    def _hop(self) -> int:
+        if not self.emitted:
+            return self._first_hop
+        whole_frames = max(1, self.emitted // 2 // SAMPLES_PER_FRAME)
+        return min(whole_frames * SAMPLES_PER_FRAME, self._max_hop)

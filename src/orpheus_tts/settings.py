@@ -1,0 +1,125 @@
+"""The only place that reads the environment: `.env` and the variables of `.env.sample`, validated."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orpheus_tts.domain import speech
+from orpheus_tts.domain.speech import Sampling
+from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
+
+_DEFAULTS = Sampling()
+
+
+def _known_voice(name: str) -> str:
+    return find_voice(name).name
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Each field's variable is its name in capitals after `TTS_`, unless it says so.
+
+    Raises:
+        pydantic.ValidationError: A variable has a value that is not allowed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TTS_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+    )
+
+    # Server
+    host: Literal["0.0.0.0", "127.0.0.1", "::"] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
+    """Address to listen on: every IPv4 address, this machine only, or every IPv6 address."""
+    port: Annotated[int, Field(ge=1024, le=65535)] = 8880
+    """Port to listen on."""
+    http_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that speak HTTP."""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", validation_alias="LOG_LEVEL"
+    )
+    """`LOG_LEVEL`: how much is logged."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`auto` logs for people on a terminal and JSON elsewhere."""
+
+    # Requests
+    default_voice: Annotated[str, BeforeValidator(_known_voice)] = DEFAULT_VOICE
+    """Voice of requests that name none."""
+    max_input_characters: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    """Longest input of one request."""
+    deadline: Annotated[float, Field(gt=0)] | None = None
+    """Seconds after which an unfinished answer ends with an error; none if empty."""
+    chunk_characters: Annotated[int, Field(ge=40, le=4_000)] = 500
+    """Longer text is split into chunks of at most this many characters."""
+    first_chunk_characters: Annotated[int, Field(ge=20, le=4_000)] = 180
+    """About how long the first of several chunks is: shorter is sooner heard."""
+    parallel_chunks: Annotated[int, Field(ge=1, le=64)] = 4
+    """How many chunks of one request are generated at a time."""
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    """How often a chunk is tried before the request fails."""
+
+    # Sampling: what a request that does not say gets
+    temperature: Annotated[float, Field(ge=speech.TEMPERATURE_RANGE[0], le=speech.TEMPERATURE_RANGE[1])] = (
+        _DEFAULTS.temperature
+    )
+    """How freely tokens are drawn; 0 always takes the likeliest."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = _DEFAULTS.top_p
+    """Tokens are drawn from the likeliest that make up this share of the probability."""
+    repetition_penalty: Annotated[
+        float, Field(ge=speech.REPETITION_PENALTY_RANGE[0], le=speech.REPETITION_PENALTY_RANGE[1])
+    ] = _DEFAULTS.repetition_penalty
+    """Above 1 makes tokens that were already used less likely. Below 1.1 Orpheus falls into loops."""
+    max_tokens: Annotated[int, Field(ge=speech.MAX_TOKENS_RANGE[0], le=speech.MAX_TOKENS_RANGE[1])] = (
+        _DEFAULTS.max_tokens
+    )
+    """Token budget of one chunk; chunks are made small enough to fit it. One second of speech is 82 tokens."""
+
+    # Backend
+    backend: str = "auto"
+    """`vllm` (Orpheus on a GPU), `embedded` (an eSpeak NG voice), a plugin's name, or `auto`: what can run here."""
+    model_name: str = "canopylabs/orpheus-3b-0.1-ft"
+    """Checkpoint of the model: a hub id or a local folder."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    """Type of the weights in the engine."""
+    max_model_len: Annotated[int, Field(ge=64)] = 8192
+    """Most tokens that a chunk's prompt and answer have together."""
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
+    """GPUs that share the model."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of the GPU's memory that the engine takes."""
+    max_num_seqs: Annotated[int, Field(ge=1)] = 64
+    """Most chunks that the engine works on at once, over all requests."""
+    engine_args: dict[str, Any] = Field(default_factory=dict)
+    """More arguments of vLLM's engine, as JSON, such as `{"quantization": "fp8"}`."""
+    snac_model: str = Field("hubertsiuzdak/snac_24khz", validation_alias="SNAC_MODEL")
+    """`SNAC_MODEL`: checkpoint of the codec: a hub id or a local folder."""
+    snac_device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", validation_alias="SNAC_DEVICE"
+    )
+    """`SNAC_DEVICE`: where the codec runs: `cuda`, `cuda:1`, `cpu`, `mps`, or `auto`."""
+    snac_max_batch_size: Annotated[int, Field(ge=1)] = 32
+    """Most windows that are decoded in one call."""
+    snac_batch_timeout: Annotated[float, Field(ge=0, le=1)] = 0.002
+    """Seconds that a window waits for others to be decoded with."""
+    max_workers: Annotated[int, Field(ge=1, le=64)] = 4
+    """Threads for blocking work: decoding, and rendering on the embedded backend."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """What a request that does not say gets."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            repetition_penalty=self.repetition_penalty,
+            max_tokens=self.max_tokens,
+        )
