@@ -1,0 +1,134 @@
+"""The body of a speech request, as OpenAI's clients send it, and what it means."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+from orpheus_tts.adapters.litserve.errors import ModelNotFoundError
+from orpheus_tts.adapters.litserve.formats import DEFAULT_FORMAT, FORMATS, OutputFormat, find_format
+from orpheus_tts.adapters.litserve.options import ServeOptions
+from orpheus_tts.domain.errors import InvalidRequestError
+from orpheus_tts.domain.speech import (
+    MAX_TOKENS_RANGE,
+    REPETITION_PENALTY_RANGE,
+    SEED_RANGE,
+    TEMPERATURE_RANGE,
+    SpeechRequest,
+)
+
+_SAMPLING_FIELDS = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
+
+# A number that is none in JSON (a string, true) is a mistake to be told, and NaN and Infinity are not JSON at all.
+_Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class VoiceReference(BaseModel):
+    """A voice by its id, the other form OpenAI allows."""
+
+    id: StrictStr
+
+
+class SpeechBody(BaseModel):
+    """What to say and how. Every optional field may be null or left out; unknown fields are ignored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "orpheus", "input": "Hello! <laugh> It works.", "voice": "tara"},
+                {"model": "tts-1", "input": "A complete file.", "voice": "nova", "stream": False},
+            ]
+        }
+    )
+
+    input: StrictStr = Field(
+        description="The text to speak, with Orpheus's tags such as `<laugh>` or `<sigh>` if you like. GET / tells the "
+        "most characters this server takes."
+    )
+    model: StrictStr | None = Field(None, description="The model's id or one of its aliases; see GET /v1/models.")
+    voice: StrictStr | VoiceReference | None = Field(
+        None, description="A voice's name, or OpenAI's name for one; see GET /v1/audio/voices."
+    )
+    response_format: StrictStr | None = Field(
+        None,
+        description="`wav` (the default), or `pcm`: signed 16-bit little-endian samples, 24 kHz, mono, no header.",
+        json_schema_extra={"enum": [*FORMATS, None]},
+    )
+    stream: StrictBool | None = Field(
+        None,
+        description="true (the default): sent while it is spoken, a wav with a header of unknown length. false: sent "
+        "when it is complete, with true sizes and Content-Length.",
+    )
+    speed: _Real | None = Field(None, description="1.0, the only speed so far.")
+    stream_format: StrictStr | None = Field(None, description="`audio`, the only one so far.")
+    instructions: StrictStr | None = Field(
+        None, description="Accepted for compatibility. This model is not steered by instructions: use tags in the text."
+    )
+    temperature: Annotated[_Real, Field(ge=TEMPERATURE_RANGE[0], le=TEMPERATURE_RANGE[1])] | None = Field(
+        None, description="How freely tokens are drawn; 0 always takes the likeliest."
+    )
+    top_p: Annotated[_Real, Field(gt=0, le=1)] | None = Field(
+        None, description="Tokens are drawn from the likeliest that make up this share of the probability."
+    )
+    repetition_penalty: (
+        Annotated[_Real, Field(ge=REPETITION_PENALTY_RANGE[0], le=REPETITION_PENALTY_RANGE[1])] | None
+    ) = Field(None, description="Above 1 makes tokens already used less likely. Below 1.1 Orpheus falls into loops.")
+    max_tokens: Annotated[StrictInt, Field(ge=MAX_TOKENS_RANGE[0], le=MAX_TOKENS_RANGE[1])] | None = Field(
+        None, description="Token budget of each chunk of the text; a second of speech is 82 tokens."
+    )
+    seed: Annotated[StrictInt, Field(ge=SEED_RANGE[0], le=SEED_RANGE[1])] | None = Field(
+        None, description="Same seed, same speech, as far as the backend is deterministic."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOrder:
+    """A body understood: what to speak, and how to send it."""
+
+    request: SpeechRequest
+    output: OutputFormat
+    stream: bool
+
+
+def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> SpeechOrder:
+    """What a body asks for.
+
+    Raises:
+        ModelNotFoundError: It names a model that is not served.
+        InvalidRequestError: A field has a value that is not possible here.
+        UnknownVoiceError: There is no such voice.
+    """
+    if body.model is not None and body.model not in options.model_ids:
+        raise ModelNotFoundError(body.model, options.model_ids)
+    output = find_format(DEFAULT_FORMAT if body.response_format is None else body.response_format)
+    if body.speed not in (None, 1.0):
+        raise InvalidRequestError(
+            "speed", f"This server speaks at speed 1.0 only, not {body.speed}.", code="unsupported_value"
+        )
+    if body.stream_format not in (None, "audio"):
+        raise InvalidRequestError(
+            "stream_format",
+            f"This server streams plain audio only: set stream_format to 'audio', not {body.stream_format[:40]!r}.",
+            code="unsupported_value",
+        )
+    if len(body.input) > options.max_input_characters:
+        raise InvalidRequestError(
+            "input",
+            f"The input has {len(body.input)} characters; this server takes up to {options.max_input_characters}.",
+            code="string_above_max_length",
+        )
+    sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
+    request = SpeechRequest(
+        text=body.input,
+        voice=_voice_name(body.voice, options.voice),
+        sampling=replace(options.sampling, **sampling),
+        deadline=options.deadline,
+        request_id=request_id,
+    )
+    return SpeechOrder(request, output, stream=body.stream is not False)
+
+
+def _voice_name(voice: Any, default: str) -> str:
+    if voice is None:
+        return default
+    return voice.id if isinstance(voice, VoiceReference) else str(voice)

@@ -1,0 +1,122 @@
+"""What the composition root hands to the host: plain options, and how to make a synthesizer in a worker."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from orpheus_tts.domain.pcm import AudioBlock
+from orpheus_tts.domain.speech import Sampling, SpeechRequest
+from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
+
+# What LitServe accepts (litserve/server.py, `run`).
+HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
+PORT_RANGE = (1024, 65_535)
+MAX_INPUT_RANGE = (1, 1_000_000)
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+# Model names that OpenAI's clients hard-code, and the model's own short name.
+MODEL_ALIASES = ("orpheus", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+
+
+class SpeechSynthesizer(Protocol):
+    """What a worker runs: text in, ordered blocks of audio out. Used on one event loop only."""
+
+    @property
+    def healthy(self) -> bool:
+        """False once no more requests can be answered; the worker is then replaced. Never blocks."""
+        ...
+
+    def stream(self, request: SpeechRequest) -> AsyncGenerator[AudioBlock, None]:
+        """Speak. Closing the generator, or cancelling whoever awaits it, aborts all its work.
+
+        Raises:
+            OrpheusError: As in `orpheus_tts.domain.errors`.
+        """
+        ...
+
+    async def warm_up(self) -> None:
+        """Get ready; the worker takes requests only afterwards."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release everything. May be called twice."""
+        ...
+
+
+MakeSynthesizer = Callable[[str], SpeechSynthesizer]
+"""Makes the synthesizer on a device such as `cpu` or `cuda:0`.
+
+Pickled into each worker, a new interpreter, and called there on a running event loop: a module-level function or a
+dataclass instance, which also configures logging in that process. Raises `BackendUnavailableError` if it cannot.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How to serve.
+
+    Attributes:
+        model: Id of the model served, as clients see it.
+        backend: What speaks, in a few words for a person.
+        host: Address to listen on: `127.0.0.1`, `0.0.0.0` or `::`.
+        port: 1024 to 65535.
+        model_aliases: Further model ids accepted for the same model.
+        voice: Voice of a request that names none.
+        sampling: Sampling of a request that says nothing about it.
+        max_input_characters: Longest text accepted, 1 to 1,000,000.
+        deadline: Seconds a request may take to its end; None for no limit.
+        http_processes: Processes that speak HTTP.
+        workers_per_device: Inference workers on each device.
+        accelerator: LitServe's word for the kind of device: `cpu`, `cuda`, `mps` or `auto`.
+        devices: How many devices of that kind, or `auto` for all.
+        log_level: `critical`, `error`, `warning`, `info`, `debug` or `trace`; from `debug` on, every HTTP request is
+            logged.
+        graceful_timeout: Seconds that running answers get to finish once the server is told to stop.
+
+    Raises:
+        ValueError: A value is outside what is stated here; the message says what is allowed.
+        UnknownVoiceError: There is no such voice.
+    """
+
+    model: str
+    backend: str
+    host: str = "127.0.0.1"
+    port: int = 8880
+    model_aliases: tuple[str, ...] = MODEL_ALIASES
+    voice: str = DEFAULT_VOICE
+    sampling: Sampling = field(default_factory=Sampling)
+    max_input_characters: int = 4096
+    deadline: float | None = None
+    http_processes: int = 1
+    workers_per_device: int = 1
+    accelerator: Literal["cpu", "cuda", "mps", "auto"] = "cpu"
+    devices: int | Literal["auto"] = 1
+    log_level: str = "info"
+    graceful_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.host not in HOSTS:
+            raise ValueError(
+                f"The server listens on {', '.join(HOSTS)}, not on {self.host!r}: take 127.0.0.1 for this machine "
+                "only, 0.0.0.0 (or :: for IPv6) to be reached from others."
+            )
+        _check("port", self.port, *PORT_RANGE)
+        _check("max_input_characters", self.max_input_characters, *MAX_INPUT_RANGE)
+        _check("http_processes", self.http_processes, 1, 256)
+        _check("workers_per_device", self.workers_per_device, 1, 256)
+        if self.log_level not in LOG_LEVELS:
+            raise ValueError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
+        if not self.graceful_timeout >= 0:
+            raise ValueError(f"graceful_timeout must be 0 or more seconds, not {self.graceful_timeout}.")
+        if self.deadline is not None and not self.deadline > 0:
+            raise ValueError(f"deadline must be above 0 seconds, not {self.deadline}.")
+        find_voice(self.voice)
+
+    @property
+    def model_ids(self) -> tuple[str, ...]:
+        """Every model id accepted, the served one first."""
+        return (self.model, *(alias for alias in self.model_aliases if alias != self.model))
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be between {low} and {high}, not {value}.")

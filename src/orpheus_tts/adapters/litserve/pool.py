@@ -1,0 +1,72 @@
+"""The workers as one HTTP process sees them: which of them to ask, and how they are."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from orpheus_tts.adapters.litserve.channel import ask_health, speak
+from orpheus_tts.adapters.litserve.wire import WorkerUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the workers are.
+
+    Attributes:
+        up: How many answer at all: their model is loaded.
+        healthy: How many of these can speak.
+    """
+
+    up: int
+    healthy: int
+
+    @property
+    def status(self) -> Literal["ok", "loading", "unhealthy"]:
+        """`ok` when one worker can speak, `loading` while none is up, else `unhealthy`."""
+        if self.healthy:
+            return "ok"
+        return "unhealthy" if self.up else "loading"
+
+
+class WorkerPool:
+    """The sockets of all workers. One HTTP process counts only its own requests; nothing is shared."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        # Ordered by last use, so that workers with as many requests take turns.
+        self._in_flight = dict.fromkeys(paths, 0)
+
+    async def speak(self, request: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
+
+        A request that a worker has taken is never given to a second: it may be what killed the first.
+
+        Yields:
+            PCM bytes, block by block.
+
+        Raises:
+            WorkerUnavailableError: No worker is up.
+            SpeechFailureError: The worker says what went wrong.
+            WorkerLostError: It went away before it had answered.
+        """
+        for path in sorted(self._in_flight, key=self._in_flight.__getitem__):
+            self._in_flight[path] = self._in_flight.pop(path) + 1
+            try:
+                async with aclosing(speak(path, request)) as blocks:
+                    async for block in blocks:
+                        yield block
+            except WorkerUnavailableError:
+                continue
+            else:
+                return
+            finally:
+                self._in_flight[path] -= 1
+        raise WorkerUnavailableError("The model is still loading: no speech worker is up yet. Try again shortly.")
+
+    async def health(self) -> Health:
+        """Ask all workers at once; takes a second at most."""
+        answers = await asyncio.gather(*map(ask_health, self._in_flight), return_exceptions=True)
+        up = [answer for answer in answers if isinstance(answer, bool)]
+        return Health(up=len(up), healthy=sum(up))

@@ -1,0 +1,235 @@
+"""The LitServer: binds the port and starts, watches and ends the processes. Imports nothing heavy.
+
+    main ── HTTP process(es)     forked; SpeechSpec's routes
+     └───── inference worker(s)  spawned; SpeechLoop around SpeechAPI
+
+LitServe's manager process and its queues are not used: the processes talk over `channel`.
+"""
+
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import litserve
+import litserve.server
+import structlog
+from fastapi import FastAPI
+
+from orpheus_tts.adapters.litserve.api import SpeechAPI
+from orpheus_tts.adapters.litserve.errors import install_error_handlers
+from orpheus_tts.adapters.litserve.lifecycle import (
+    StopRequest,
+    end,
+    interrupts_blocked,
+    stop_on_signals,
+    when_orphaned,
+)
+from orpheus_tts.adapters.litserve.loop import SpeechLoop, socket_path
+from orpheus_tts.adapters.litserve.middleware import RequestMiddleware
+from orpheus_tts.adapters.litserve.options import MakeSynthesizer, ServeOptions
+from orpheus_tts.adapters.litserve.pool import WorkerPool
+from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
+from orpheus_tts.adapters.litserve.supervisor import Supervisor, Worker
+
+# A million characters of any script in UTF-8, or of most scripts as JSON escapes.
+_MAX_BODY_BYTES = 8 * 1024 * 1024
+# What a worker without requests needs to close its engine, and a margin.
+_WORKER_END_SECONDS = 15.0
+# What uvicorn needs beyond the graceful time-out.
+_HTTP_END_MARGIN_SECONDS = 2.0
+# sun_path holds 104 bytes on macOS, 108 on Linux; the file name takes up to 10.
+_MAX_RUN_DIRECTORY_BYTES = 90
+
+_log = structlog.get_logger(__name__)
+
+
+class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no types
+    """A LitServer that speaks OpenAI's speech API. Use `run_server`."""
+
+    def __init__(self, options: ServeOptions, make_synthesizer: MakeSynthesizer, run_directory: Path) -> None:
+        """Prepare; nothing is started or bound."""
+        self._options = options
+        self._run_directory = run_directory
+        self._exit_code = 0
+        self._stop = StopRequest()
+        self._http: list[BaseProcess] = []
+        # With the package mcp 2.x, which vLLM requires, LitServe 0.2.19 fails at start. It is not needed here.
+        litserve.server._MCP_AVAILABLE = False  # noqa: SLF001
+        spec = SpeechSpec(options)
+        api = SpeechAPI(
+            make_synthesizer,
+            run_directory=run_directory,
+            graceful_timeout=options.graceful_timeout,
+            spec=spec,
+            loop=SpeechLoop(),
+        )
+        super().__init__(
+            api,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            workers_per_device=options.workers_per_device,
+            timeout=False,
+            max_payload_size=_MAX_BODY_BYTES,
+            middlewares=[RequestMiddleware],
+        )
+        self.uvicorn_graceful_timeout = max(1, round(options.graceful_timeout))
+        self._supervisor = Supervisor(self._launch, self._worker_count, give_up=self._give_up)
+
+    def serve(self) -> int:
+        """Serve until SIGTERM, SIGINT or a failure that leaves nothing to serve; the exit code."""
+        verbose = self._options.log_level in ("debug", "trace")
+        with stop_on_signals(self._stop):
+            try:
+                self.run(
+                    host=self._options.host,
+                    port=self._options.port,
+                    num_api_servers=self._options.http_processes,
+                    # At info, uvicorn and LitServe tell of things that are none of the operator's business.
+                    log_level="warning" if self._options.log_level == "info" else self._options.log_level,
+                    generate_client_file=False,
+                    log_config=None,
+                    access_log=verbose,
+                )
+            finally:
+                self._end_children()
+        return self._exit_code
+
+    # What follows replaces LitServe's own, by the same names.
+
+    def register_endpoints(self) -> None:
+        """Only our routes: none of LitServe's."""
+        sockets = [socket_path(self._run_directory, worker) for worker in range(self._worker_count)]
+        self.app.title, self.app.version = NAME, VERSION
+        self.app.description = "OpenAI-compatible text-to-speech with the Orpheus model."
+        install_error_handlers(self.app)
+        self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets)))
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:  # noqa: ARG002 - FastAPI passes it
+        """In an HTTP process: end when the main process is gone."""
+        when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        yield
+
+    def launch_inference_worker(self, lit_api: SpeechAPI) -> list[BaseProcess]:  # noqa: ARG002 - there is one API only
+        """Start all workers."""
+        self._supervisor.start_workers()
+        return self._supervisor.processes
+
+    def verify_worker_status(self) -> None:
+        """HTTP is up while the model loads; /health says so."""
+
+    def _init_manager(self, _num_api_servers: int) -> None:
+        """No manager process and no queues: what LitServe would keep there is a dictionary nobody reads."""
+        _log_like_everyone()
+        self.workers_setup_status: dict[str, str] = {}
+        self._transport = None
+        self.litapi_request_queues = {self.lit_api.api_path: None}
+        self._shutdown_event = self._stop
+
+    def _start_worker_monitoring(self, _manager: None, uvicorn_workers: Mapping[int, BaseProcess]) -> None:
+        self._http = list(uvicorn_workers.values())
+        self._supervisor.watch(self._http)
+        _log.info("listening", url=_url(self._options), model=self._options.model, backend=self._options.backend)
+
+    def _perform_graceful_shutdown(
+        self, _manager: None, uvicorn_workers: Mapping[int, BaseProcess], _reason: str = "normal"
+    ) -> None:
+        self._http = list(uvicorn_workers.values())
+        self._end_children()
+
+    # Ours.
+
+    @property
+    def _worker_count(self) -> int:
+        return len(self.devices) * self._options.workers_per_device
+
+    def _launch(self, number: int) -> Worker:
+        """Start one worker."""
+        socket_path(self._run_directory, number).unlink(missing_ok=True)
+        reports, writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
+        with closing(writer), interrupts_blocked():
+            self.lit_api.reports = writer
+            process: BaseProcess = self.launch_single_inference_worker(self.lit_api, number)
+        return Worker(process, reports)
+
+    def _give_up(self, sentence: str) -> None:
+        self._exit_code = 1
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - what the operator has to read, whatever the log does
+        self._stop.set()
+
+    def _end_children(self) -> None:
+        """End the HTTP processes, which let their answers finish, then the workers. May be called twice."""
+        self._supervisor.close()
+        graceful = self.uvicorn_graceful_timeout + _HTTP_END_MARGIN_SECONDS
+        # A server that gives up has no answers to finish: its workers never started, or its HTTP is broken.
+        killed = end(self._http, seconds=graceful) + end(self._supervisor.processes, seconds=_WORKER_END_SECONDS)
+        if killed:
+            _log.warning("processes had to be killed", pids=[process.pid for process in killed])
+
+
+def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
+    """Serve until SIGTERM or SIGINT. To be called on the main thread of a process that has no other threads.
+
+    Args:
+        options: How to serve.
+        make_synthesizer: Pickled into each worker and called there.
+
+    Returns:
+        The exit code: 0 after a signal, 1 when the port is taken, the first start of a worker failed, or HTTP broke.
+        The reason is on standard error, in one sentence.
+    """
+    problem = _port_problem(options)
+    if problem is not None:
+        print(problem, file=sys.stderr, flush=True)  # noqa: T201 - as above
+        return 1
+    run_directory = _make_run_directory()
+    try:
+        return SpeechServer(options, make_synthesizer, run_directory).serve()
+    finally:
+        shutil.rmtree(run_directory, ignore_errors=True)
+
+
+def _port_problem(options: ServeOptions) -> str | None:
+    """Why the port cannot be had, if so; asked first because uvicorn would answer in a log line of its own."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((options.host, options.port))
+    except OSError as error:
+        return f"The server cannot listen on {options.host} port {options.port}: {error.strerror}."
+    return None
+
+
+def _make_run_directory() -> Path:
+    """A private folder (mode 0700) whose path leaves room for a socket's name."""
+    path = Path(tempfile.mkdtemp(prefix="orpheus-tts-"))
+    if len(os.fsencode(path)) <= _MAX_RUN_DIRECTORY_BYTES:
+        return path
+    path.rmdir()
+    return Path(tempfile.mkdtemp(prefix="orpheus-tts-", dir="/tmp"))
+
+
+def _url(options: ServeOptions) -> str:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{host}:{options.port}"
+
+
+def _log_like_everyone() -> None:
+    """Let LitServe's records go where all others go: it installs a handler and a form of its own."""
+    logger = logging.getLogger("litserve")
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+__all__: list[Any] = ["SpeechServer", "run_server"]

@@ -1,0 +1,183 @@
+"""The LitSpec of OpenAI's speech API: its routes, as a FastAPI router.
+
+A router of our own, not `LitSpec.add_endpoint`, so that /docs and /openapi.json tell the truth about media types and
+errors. No `from __future__ import annotations` here: FastAPI reads the annotations of functions made inside others.
+"""
+
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from litserve.specs.base import LitSpec
+from pydantic import BaseModel
+
+from orpheus_tts.adapters.litserve.body import SpeechBody, understand
+from orpheus_tts.adapters.litserve.errors import ErrorBody, ModelNotFoundError
+from orpheus_tts.adapters.litserve.formats import FORMATS
+from orpheus_tts.adapters.litserve.options import ServeOptions
+from orpheus_tts.adapters.litserve.pool import WorkerPool
+from orpheus_tts.adapters.litserve.response import SpeechResponse
+from orpheus_tts.adapters.litserve.wire import request_to_json
+from orpheus_tts.domain.voices import ALIASES, VOICES
+
+NAME = "Orpheus TTS"
+VERSION = version("orpheus-tts")
+SPEECH_PATH = "/v1/audio/speech"
+_ENDPOINTS = (
+    f"POST {SPEECH_PATH}",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "GET /v1/audio/voices",
+    "GET /v1/audio/models",
+    "GET /health",
+    "GET /docs",
+    "GET /openapi.json",
+)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "The request is wrong; `param` says where."},
+    404: {"model": ErrorBody, "description": "No such model."},
+    413: {"model": ErrorBody, "description": "The body is too large."},
+    500: {"model": ErrorBody, "description": "The speech failed before its first audio."},
+    503: {"model": ErrorBody, "description": "The model is loading, or its engine is gone; see Retry-After."},
+    504: {"model": ErrorBody, "description": "The deadline passed before the first audio."},
+    "default": {"model": ErrorBody, "description": "Any other error."},
+}
+_AUDIO: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
+        "content": {entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()},
+    }
+}
+
+
+class HealthReport(BaseModel):
+    """How the server is. `status` is `ok`, `loading` or `unhealthy`; `timestamp` is ISO 8601, UTC."""
+
+    status: str
+    model_loaded: bool
+    timestamp: str
+
+
+class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
+    """OpenAI's speech API."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        """Speak for a server with these options."""
+        super().__init__()
+        self.api_path = SPEECH_PATH
+        self._options = options
+
+    @property
+    def stream(self) -> bool:
+        """Answers are streamed."""
+        return True
+
+    def setup(self, server: object) -> None:
+        """Nothing to connect: the routes reach the workers through their pool, not through LitServe's queues."""
+
+    def router(self, pool: WorkerPool) -> APIRouter:
+        """All routes, answered with the help of these workers; OpenAI's ones both below /v1 and without it."""
+        api = APIRouter()
+        add_speech(api, self._options, pool)
+        add_catalogue(api, self._options)
+        router = APIRouter()
+        add_status(router, self._options, pool)
+        router.include_router(api, prefix="/v1")
+        router.include_router(api, include_in_schema=False)
+        return router
+
+
+def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> None:
+    """The route that speaks."""
+
+    @router.post("/audio/speech", response_class=Response, responses=_AUDIO | _ERRORS, tags=["speech"])
+    async def create_speech(body: SpeechBody, request: Request) -> Response:
+        """Turn text into speech."""
+        order = understand(body, options, request_id=request.state.request_id)
+        blocks = pool.speak(request_to_json(order.request))
+        return SpeechResponse(blocks, order.output, stream=order.stream, request_id=order.request.request_id)
+
+
+def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
+    """The routes that say what there is to ask for."""
+    created = int(time.time())
+
+    def model(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": created, "owned_by": "orpheus-tts"}
+
+    models = {"object": "list", "data": [model(name) for name in options.model_ids]}
+    # Open WebUI asks for its models here, and reads `models[i].id`.
+    audio_models = {"object": "list", "models": [{**model(name), "name": name} for name in options.model_ids]}
+    voices = {
+        "object": "list",
+        "voices": [
+            {
+                "id": voice.name,
+                "name": voice.name,
+                "object": "audio.voice",
+                "language": voice.language,
+                "description": voice.description,
+                "aliases": [alias for alias, name in ALIASES.items() if name == voice.name],
+            }
+            for voice in VOICES.values()
+        ],
+    }
+
+    @router.get("/models", tags=["catalogue"])
+    async def list_models() -> dict[str, Any]:
+        """The model's id, and the other ids it answers to."""
+        return models
+
+    @router.get("/models/{model_id:path}", responses={404: _ERRORS[404]}, tags=["catalogue"])
+    async def get_model(model_id: str) -> dict[str, Any]:
+        """One model."""
+        if model_id not in options.model_ids:
+            raise ModelNotFoundError(model_id, options.model_ids)
+        return model(model_id)
+
+    @router.get("/audio/models", tags=["catalogue"])
+    async def list_audio_models() -> dict[str, Any]:
+        """The same, as some front ends ask for it."""
+        return audio_models
+
+    @router.get("/audio/voices", tags=["catalogue"])
+    async def list_voices() -> dict[str, Any]:
+        """All voices, and OpenAI's names for them."""
+        return voices
+
+
+def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> None:
+    """The routes that say what this is and how it is."""
+
+    @router.get("/", tags=["status"])
+    async def index() -> dict[str, Any]:
+        """What this server is."""
+        return {
+            "name": NAME,
+            "version": VERSION,
+            "backend": options.backend,
+            "model": options.model,
+            "voice": options.voice,
+            "max_input_characters": options.max_input_characters,
+            "endpoints": list(_ENDPOINTS),
+            "docs": "/docs",
+        }
+
+    @router.get(
+        "/health",
+        response_model=HealthReport,
+        responses={503: {"model": HealthReport, "description": "It cannot speak now."}},
+        tags=["status"],
+    )
+    async def health() -> JSONResponse:
+        """Whether this server can speak: 200 if so, else 503."""
+        workers = await pool.health()
+        report = HealthReport(
+            status=workers.status, model_loaded=workers.up > 0, timestamp=datetime.now(UTC).isoformat()
+        )
+        status = HTTPStatus.OK if workers.status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse(report.model_dump(), status)
