@@ -4,6 +4,8 @@ import pytest
 
 pytest.register_assert_rewrite("running_engine", "vllm_behaviour")
 
+from engine_fixtures import endless_checkpoint, engine, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
+
 
 @pytest.fixture(scope="session")
 def engine_args():
@@ -12,31 +14,6 @@ def engine_args():
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield {"enforce_eager": True}
-
-
-@pytest.fixture(scope="session")
-def speaking_checkpoint(tmp_path_factory):
-    """Answers of 20 frames on average."""
-    from checkpoints import make_llama_checkpoint  # noqa: PLC0415 - imports torch
-
-    return make_llama_checkpoint(tmp_path_factory.mktemp("speaking"), end=0.05)
-
-
-@pytest.fixture(scope="session")
-def endless_checkpoint(tmp_path_factory):
-    """Answers that only their budget ends."""
-    from checkpoints import make_llama_checkpoint  # noqa: PLC0415 - imports torch
-
-    return make_llama_checkpoint(tmp_path_factory.mktemp("endless"), end=0)
-
-
-@pytest.fixture(scope="session")
-def engine(speaking_checkpoint, engine_args):
-    """The engine that tests share, on a loop of its own."""
-    from running_engine import running_engine  # noqa: PLC0415 - after register_assert_rewrite
-
-    with running_engine(speaking_checkpoint, engine_args) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,5 @@
+"""SNAC, the neural codec whose codes Orpheus speaks, behind the `AudioDecoder` port. Imports no torch by itself."""
+
+from orpheus_tts.adapters.snac.decoder import SnacDecoder
+
+__all__ = ["SnacDecoder"]
