@@ -105,7 +105,14 @@ def test_no_text_makes_a_long_silence(espeak, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["你好，世界。今天天气很好。", "Привет, сегодня хорошая погода.", "今日はいい天気ですね。"]
+    "text",
+    [
+        "你好，世界。今天天气很好。",
+        "Привет, сегодня хорошая погода.",
+        "今日はいい天気ですね。",
+        "วันนี้อากาศดี",
+        "مرحبا، الطقس جميل اليوم.",
+    ],
 )
 def test_an_english_voice_reads_other_scripts_at_a_human_pace(espeak, text):
     frames = frames_of(espeak, text)

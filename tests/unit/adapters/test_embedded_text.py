@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orpheus_tts.adapters.embedded import text as module
-from orpheus_tts.adapters.embedded.text import LONGEST_PIECE, reading_language
+from orpheus_tts.adapters.embedded.text import LONGEST_PIECE
 
 KEPT_FORMAT = "\u200c\u200d"
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cn"]), max_size=1500)
@@ -91,18 +91,33 @@ def test_a_text_of_nothing_but_tags_has_no_pieces():
         ("Hello", "cmn", "cmn"),
         ("12345 ...", "de", "de"),
         ("你好，世界", "en-us", "cmn"),
-        ("Orpheus 是一个文字转语音系统", "en-us", "cmn"),
-        ("Beijing is written 北京.", "en-us", "en-us"),
         ("今日はいい天気ですね", "en-us", "ja"),
-        ("안녕하세요", "en-us", "ko"),
-        ("नमस्ते", "en-us", "hi"),
+        ("안녕하세요", "ko", "ko"),
+        ("नमस्ते", "hi", "hi"),
         ("Привет", "fr", "ru"),
         ("Γεια σας", "en-us", "el"),
         ("مرحبا", "en-us", "ar"),
         ("שלום", "en-us", "he"),
         ("สวัสดี", "en-us", "th"),
+        ("నమస్కారం", "en-us", "te"),
+        ("ଆଜି", "en-us", "or"),
+        ("ကောင်း", "en-us", "my"),
+        ("ዛሬ", "en-us", "am"),
+        ("வணக்கம்", "en-us", "en-us"),
         ("ᚠᚢᚦ", "it", "it"),
     ],
 )
 def test_text_is_read_in_a_language_that_reads_its_script(text, own, expected):
-    assert expected == reading_language(text, own)
+    assert [expected] == [piece.language for piece in pieces(text, own)]
+
+
+def test_words_in_another_script_are_pieces_of_their_own():
+    found = pieces('In 2008 the word "北京 2008" meant Москва, too.')
+    assert [
+        ("In 2008 the word", "en-us"),
+        ('"北京 2008"', "cmn"),
+        ("meant", "en-us"),
+        ("Москва,", "ru"),
+        ("too.", "en-us"),
+    ] == [(piece.text, piece.language) for piece in found]
+    assert not any(piece.end_pause for piece in found)

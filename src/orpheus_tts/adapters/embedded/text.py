@@ -31,11 +31,12 @@ _CUTS = tuple(
 )
 _CLAUSES = 2  # the first two end in a mark, which calls for a pause
 
-# Scripts that eSpeak's other languages spell out letter by letter, and the language that reads each. What is not
-# listed is read by the voice's own language.
+# Scripts that eSpeak spells letter by letter unless it speaks the language; what is not listed it reads, or can read in
+# no language, whichever the voice's is.
 _SCRIPTS = regex.compile(
-    r"(?P<latin>\p{Latin})|(?P<cmn>\p{Han})|(?P<ja>[\p{Hiragana}\p{Katakana}])|(?P<ko>\p{Hangul})|(?P<hi>\p{Devanagari})"
-    r"|(?P<ru>\p{Cyrillic})|(?P<el>\p{Greek})|(?P<ar>\p{Arabic})|(?P<he>\p{Hebrew})|(?P<th>\p{Thai})"
+    r"(?P<own>\p{Latin})|(?P<cmn>\p{Han})|(?P<ja>[\p{Hiragana}\p{Katakana}])|(?P<ru>\p{Cyrillic})|(?P<el>\p{Greek})"
+    r"|(?P<ar>\p{Arabic})|(?P<he>\p{Hebrew})|(?P<th>\p{Thai})|(?P<te>\p{Telugu})|(?P<or>\p{Oriya})|(?P<my>\p{Myanmar})"
+    r"|(?P<am>\p{Ethiopic})|(?P<other>\p{L})"
 )
 
 
@@ -59,8 +60,7 @@ def pieces(text: str, language: str) -> Iterator[Piece]:
 
     Args:
         text: Any characters, any length.
-        language: eSpeak's name of the voice's language; kept for text in Latin script and where no language reads
-            the script better.
+        language: eSpeak's name of the voice's language, which reads what no other reads better.
 
     Yields:
         The pieces in order; no pause follows the last.
@@ -68,30 +68,46 @@ def pieces(text: str, language: str) -> Iterator[Piece]:
     held: Piece | None = None
     for paragraph in _PARAGRAPH.split(_TAG.sub(" ", text)):
         for part, end_pause in _parts(_BLANK.sub(" ", paragraph).strip()):
-            if held is not None:
-                yield held
-            held = Piece(part, reading_language(part, language), end_pause)
+            runs = list(_runs(part, language))
+            for index, (run, reader) in enumerate(runs):
+                if held is not None:
+                    yield held
+                held = Piece(run, reader, end_pause and index == len(runs) - 1)
     if held is not None:
         yield replace(held, end_pause=False)
 
 
-def reading_language(text: str, language: str) -> str:
-    """The eSpeak language for the script that most letters are in; the voice's own for Latin script or none."""
-    letters = Counter(match.lastgroup for match in _SCRIPTS.finditer(text))
-    if letters["ja"]:
-        letters["ja"] += letters.pop("cmn", 0)
-    most = letters.most_common(1)
-    return most[0][0] if most and most[0][0] not in {"latin", None} else language
-
-
 def _parts(paragraph: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of one paragraph, and whether a pause follows each."""
+    """The paragraph in parts of up to 300 characters, and whether a pause follows each."""
     start = 0
     while len(paragraph) - start > LONGEST_PIECE:
-        rank, end = next(
-            (rank, cut.end()) for rank, pattern in enumerate(_CUTS) if (cut := pattern.match(paragraph, start))
-        )
+        cuts = ((rank, pattern.match(paragraph, start)) for rank, pattern in enumerate(_CUTS))
+        rank, end = next((rank, cut.end()) for rank, cut in cuts if cut)
         yield paragraph[start:end], rank < _CLAUSES
         start = end + (paragraph[end : end + 1] == " ")
     if start < len(paragraph):
         yield paragraph[start:], True
+
+
+def _runs(part: str, language: str) -> Iterator[tuple[str, str]]:
+    """The part cut between words where the language that reads them changes, and that language."""
+    run: list[str] = []
+    current = language
+    for word in part.split(" "):
+        reader = _reader(word)
+        wanted = current if reader is None else language if reader in {"own", "other"} else reader
+        if run and wanted != current:
+            yield " ".join(run), current
+            run = []
+        current = wanted
+        run.append(word)
+    yield " ".join(run), current
+
+
+def _reader(word: str) -> str | None:
+    """The language for the script that most letters of a word are in; None if it has no letters."""
+    letters = Counter(match.lastgroup for match in _SCRIPTS.finditer(word))
+    if letters["ja"]:  # Japanese mixes its own letters with Chinese ones
+        letters["ja"] += letters.pop("cmn", 0)
+    (reader, count), *_ = letters.most_common(1) or [(None, 0)]
+    return reader if count else None
