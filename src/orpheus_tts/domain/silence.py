@@ -2,9 +2,9 @@
 
 _NO_CODE = -1
 # Two coarse codes may be a silence that flickers, or pauses with a hum between them. A flicker changes in every fourth
-# frame at least; a hum lasts longer, is hardly said more than four times, and its pauses stay below two seconds.
+# frame at least; a hum is hardly said more than six times, with pauses of less than two seconds.
 _FLICKER = 1 / 4
-_HUM_FACTOR = 2.5
+_HUM_FACTOR = 3.0
 
 
 class CoarseRun:
@@ -33,7 +33,7 @@ class CoarseRun:
 
         Args:
             longest_pause: In frames. Silence is a coarse code that stays the same for longer, or flickers between two
-                values, or takes but two values for two and a half times as long.
+                values, or takes but two values for three times as long.
 
         Returns:
             Frames; 0 if there is no such silence.
