@@ -22,8 +22,15 @@ class RunningEngine:
 
     def __init__(self, folder, engine_args):
         before = set(_engine_processes())
-        config = VllmConfig(model=str(folder), max_model_len=CONTEXT, max_num_seqs=16, engine_args=engine_args)
-        self.generator = VllmTokenGenerator(config)
+        self.generator = VllmTokenGenerator(
+            VllmConfig(
+                model=str(folder),
+                max_model_len=CONTEXT,
+                max_num_seqs=16,
+                gpu_memory_utilization=0.2,  # two engines share a GPU at times
+                engine_args=engine_args,
+            )
+        )
         self.processes = [process for process in _engine_processes() if process not in before]
         self.core = self.processes[0]
         self._runner = asyncio.Runner()

@@ -6,14 +6,10 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import entry_points
-from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from running_engine import ends
 from vllm_behaviour import VllmAnswers, VllmCancellation, VllmContract, VllmEnds
 
 from orpheus_tts.adapters.vllm import VllmConfig, VllmTokenGenerator
@@ -23,7 +19,6 @@ from orpheus_tts.domain.tokens import BEGIN_OF_TEXT
 
 # vLLM and what it imports warn of their own affairs, and leave sockets to the garbage collector.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(300)]
-HERE = Path(__file__).parent
 
 
 class TestContract(VllmContract): ...
@@ -36,21 +31,6 @@ class TestCancellation(VllmCancellation): ...
 
 
 class TestEnds(VllmEnds): ...
-
-
-def test_a_core_dies_with_its_killed_parent(endless_checkpoint, engine_args):
-    plugins = entry_points(group="vllm.general_plugins", name="orpheus_tts_orphans")
-    assert plugins, "the installed package is older than its entry point; install it again"
-    command = [sys.executable, HERE / "orphan_parent.py", endless_checkpoint]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        try:
-            line = next(line for line in parent.stdout if line.startswith("pids "))
-            engine = [psutil.Process(int(pid)) for pid in line.split()[1:]]
-            assert all(process.is_running() for process in engine)
-        finally:
-            parent.kill()
-    assert engine
-    assert ends(engine, within=15)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,15 @@
 """What a `VllmTokenGenerator` does, whatever it runs on: subclassed by the tests on the CPU and on CUDA."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from contextlib import aclosing, nullcontext
+from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from running_engine import CONTEXT, PROMPT, ends, running_engine
 
@@ -189,11 +195,10 @@ class VllmCancellation(OneEngine):
         self.engine.run(test())
 
 
-@pytest.mark.timeout(300)
 class VllmEnds:
     """Death and shutdown, each on an engine of its own."""
 
-    def test_a_killed_core_ends_every_answer_with_engine_dead(self, endless_checkpoint, engine_args):
+    def test_a_killed_core_ends_every_answer_with_engine_dead(self, engine_args, endless_checkpoint):
         with running_engine(endless_checkpoint, engine_args) as engine:
 
             async def test():
@@ -213,7 +218,7 @@ class VllmEnds:
             engine.run(test())
         assert ends(engine.processes, within=10)
 
-    def test_closing_ends_what_runs_and_leaves_no_process(self, endless_checkpoint, engine_args):
+    def test_closing_ends_what_runs_and_leaves_no_process(self, engine_args, endless_checkpoint):
         with running_engine(endless_checkpoint, engine_args) as engine:
 
             async def test():
@@ -232,3 +237,17 @@ class VllmEnds:
                 await engine.generator.aclose()
 
             engine.run(test())
+
+    def test_the_core_dies_with_its_killed_parent(self, engine_args, endless_checkpoint):
+        plugins = entry_points(group="vllm.general_plugins", name="orpheus_tts_orphans")
+        assert plugins, "the installed package is older than its entry point; install it again"
+        script = Path(__file__).with_name("orphan_parent.py")
+        command = [sys.executable, script, endless_checkpoint, json.dumps(engine_args)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+            try:
+                line = next(line for line in parent.stdout if line.startswith("pids "))
+                engine = [psutil.Process(int(pid)) for pid in line.split()[1:]]
+            finally:
+                parent.kill()
+        assert engine
+        assert ends(engine, within=15)
