@@ -43,7 +43,7 @@ say: install ## speak TEXT="..." into OUT=speech.wav
 	@$(VENV)/bin/orpheus-tts say --output $(OUT) -- "$(TEXT)"
 
 test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
-	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api
+	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api tests/docs
 
 check: $(VENV)/.installed-test ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .

@@ -45,9 +45,9 @@ class Settings(BaseSettings):
     """Port to listen on."""
     http_workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that speak HTTP."""
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        "info", validation_alias="LOG_LEVEL"
-    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), Field(validation_alias="LOG_LEVEL")
+    ] = "info"
     """`LOG_LEVEL`: how much is logged."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` logs for people on a terminal and JSON elsewhere."""
@@ -101,16 +101,14 @@ class Settings(BaseSettings):
     """Most chunks that the engine works on at once, over all requests."""
     engine_args: dict[str, Any] = Field(default_factory=dict)
     """More arguments of vLLM's engine, as JSON, such as `{"quantization": "fp8"}`."""
-    snac_model: str = Field("hubertsiuzdak/snac_24khz", validation_alias="SNAC_MODEL")
+    snac_model: Annotated[str, Field(validation_alias="SNAC_MODEL")] = "hubertsiuzdak/snac_24khz"
     """`SNAC_MODEL`: checkpoint of the codec: a hub id or a local folder."""
-    snac_device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", validation_alias="SNAC_DEVICE"
-    )
+    snac_device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", validation_alias="SNAC_DEVICE")] = "auto"
     """`SNAC_DEVICE`: where the codec runs: `cuda`, `cuda:1`, `cpu`, `mps`, or `auto`."""
-    snac_max_batch_size: Annotated[int, Field(ge=1)] = 32
-    """Most windows that are decoded in one call."""
-    snac_batch_timeout: Annotated[float, Field(ge=0, le=1)] = 0.002
-    """Seconds that a window waits for others to be decoded with."""
+    snac_max_batch_size: Annotated[int, Field(ge=1, validation_alias="SNAC_MAX_BATCH_SIZE")] = 32
+    """`SNAC_MAX_BATCH_SIZE`: most windows that are decoded in one call."""
+    snac_batch_timeout: Annotated[float, Field(ge=0, le=1, validation_alias="SNAC_BATCH_TIMEOUT")] = 0.002
+    """`SNAC_BATCH_TIMEOUT`: seconds that a window waits for others to be decoded with."""
     max_workers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads for blocking work: decoding, and rendering on the embedded backend."""
 

@@ -4,7 +4,7 @@ Incremental: samples of a chunk go in as they come and leave at once, but for wh
 stretch of silence (up to `JoinPolicy.longest_held`) and the few milliseconds of a fade.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -68,7 +68,7 @@ class Joiner:
         self._fade = _samples(self._policy.fade)
         self._trimmer = _SilenceTrimmer(self._policy)
         self._pending = _EMPTY  # of this chunk, trimmed, not yet given out
-        self._entry = _keep  # what is still to be done to this chunk's first samples
+        self._entry: Callable[[Samples, int], Samples] = _keep  # what is still to be done to the first samples
 
     def push(self, samples: Samples) -> Samples:
         """Take the chunk's next samples, shape (n,), float32; return what is final, shape (m,), possibly empty."""
@@ -84,8 +84,9 @@ class Joiner:
             return self._give(0)
         pause = self._policy.pauses[boundary]
         if pause > 0:
+            rest = _fade_out(self._give(0), self._fade)
             self._entry = _fade_in
-            return np.concatenate((_fade_out(self._give(0), self._fade), self._silence(pause)))
+            return np.concatenate((rest, self._silence(pause)))
         rest = self._give(self._fade)
         before, self._pending = self._pending, _EMPTY
         self._entry = partial(_cross_fade, before)

@@ -1,0 +1,85 @@
+"""The composition root: settings -> adapters -> Synthesizer -> server. No logic beyond putting parts together."""
+
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+
+from orpheus_tts.adapters.litserve import ServeOptions, run_server
+from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
+from orpheus_tts.application import SynthesisPolicy, Synthesizer
+from orpheus_tts.backends import choose_backend, load_backend
+from orpheus_tts.domain.chunker import ChunkLimits
+from orpheus_tts.domain.retry import RetryPolicy
+from orpheus_tts.ports import Observer
+from orpheus_tts.settings import Settings
+
+
+def create_synthesizer(settings: Settings, *, observer: Observer | None = None) -> Synthesizer:
+    """A synthesizer on the configured backend, which is loaded before this returns.
+
+    Raises:
+        BackendUnavailableError: The backend cannot run here; says what to do.
+    """
+    backend = load_backend(choose_backend(settings.backend).name)(
+        settings, ThreadPoolExecutor(settings.max_workers, thread_name_prefix="orpheus")
+    )
+    return Synthesizer(
+        backend.generator, backend.decoder, observer=observer or LoggingObserver(), policy=policy(settings)
+    )
+
+
+def policy(settings: Settings) -> SynthesisPolicy:
+    """How requests are spoken under these settings."""
+    return SynthesisPolicy(
+        chunks=ChunkLimits(
+            max_characters=settings.chunk_characters,
+            first_characters=min(settings.first_chunk_characters, settings.chunk_characters),
+        ),
+        parallel_chunks=settings.parallel_chunks,
+        retry=RetryPolicy(max_attempts=settings.max_attempts),
+    )
+
+
+@asynccontextmanager
+async def open_synthesizer(settings: Settings | None = None) -> AsyncGenerator[Synthesizer, None]:
+    """A synthesizer that is released at the end: for programs that embed this package."""
+    synthesizer = create_synthesizer(settings or Settings())
+    try:
+        yield synthesizer
+    finally:
+        await synthesizer.aclose()
+
+
+def serve(settings: Settings) -> int:
+    """Run the server until it is told to stop; its exit code.
+
+    Raises:
+        BackendUnavailableError: There is no backend of the configured name.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    choice = choose_backend(settings.backend)
+    load_backend(choice.name)
+    structlog.get_logger("orpheus_tts").info("backend chosen", backend=choice.name, because=choice.reason)
+    options = ServeOptions(
+        model=settings.model_name if choice.name == "vllm" else choice.name,
+        backend=choice.name,
+        host=settings.host,
+        port=settings.port,
+        voice=settings.default_voice,
+        sampling=settings.sampling,
+        max_input_characters=settings.max_input_characters,
+        deadline=settings.deadline,
+        http_processes=settings.http_workers,
+        log_level=settings.log_level,
+    )
+    # Workers must not choose again: what the log said holds.
+    return run_server(options, partial(_worker_synthesizer, settings.model_copy(update={"backend": choice.name})))
+
+
+def _worker_synthesizer(settings: Settings, _device: str) -> Synthesizer:
+    """Made in each worker, a new interpreter. The engines choose their devices themselves."""
+    configure_logging(settings.log_level, settings.log_format)
+    return create_synthesizer(settings)

@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+import orpheus_tts
+import orpheus_tts.testing
+
+
+def test_the_public_names_are_these():
+    assert orpheus_tts.__all__ == [
+        "VOICES",
+        "AudioBlock",
+        "OrpheusError",
+        "Sampling",
+        "SpeechRequest",
+        "SynthesisPolicy",
+        "Synthesizer",
+        "Voice",
+    ]
+    assert orpheus_tts.testing.__all__ == [
+        "AudioDecoderContract",
+        "RecordingObserver",
+        "SyntheticDecoder",
+        "SyntheticTokenGenerator",
+        "TokenGeneratorContract",
+    ]
+
+
+def loaded_by(module):
+    code = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_core_loads_nothing_heavy():
+    heavy = {"torch", "vllm", "snac", "litserve", "pydantic", "fastapi", "structlog", "rich", "typer", "soxr"}
+    assert not heavy & loaded_by("orpheus_tts")
+    assert not heavy & loaded_by("orpheus_tts.testing")
+
+
+def test_the_server_starts_without_torch():
+    assert not {"torch", "vllm", "snac", "soxr", "espeakng_loader"} & loaded_by("orpheus_tts.app")

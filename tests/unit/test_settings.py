@@ -1,0 +1,80 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from orpheus_tts.domain.speech import Sampling
+from orpheus_tts.settings import Settings
+
+SAMPLE = (Path(__file__).parents[2] / ".env.sample").read_text(encoding="utf-8")
+# The names that users of the system this one follows have in their .env files.
+INHERITED = """
+TTS_MODEL_NAME TTS_DTYPE TTS_MAX_MODEL_LEN TTS_TENSOR_PARALLEL_SIZE TTS_GPU_MEMORY_UTILIZATION TTS_MAX_WORKERS
+TTS_MAX_NUM_SEQS TTS_TEMPERATURE TTS_TOP_P TTS_REPETITION_PENALTY TTS_MAX_TOKENS SNAC_DEVICE LOG_LEVEL
+""".split()
+
+
+def variables():
+    return {str(field.validation_alias or f"TTS_{name.upper()}"): name for name, field in Settings.model_fields.items()}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in variables():
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_sample_names_every_setting_once():
+    assert sorted(variables()) == sorted(re.findall(r"^([A-Z_]+)=", SAMPLE, re.MULTILINE))
+
+
+def test_the_sample_holds_the_defaults(tmp_path):
+    (tmp_path / ".env").write_text(SAMPLE, encoding="utf-8")
+    assert Settings.model_construct() == Settings()
+
+
+@pytest.mark.parametrize("name", INHERITED)
+def test_the_inherited_names_are_kept(name):
+    assert name in variables()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("TTS_TEMPERATURE=0.5\nTTS_TOP_P=0.8\n")
+    monkeypatch.setenv("TTS_TEMPERATURE", "0.3")
+    settings = Settings()
+    assert (settings.temperature, settings.top_p) == (0.3, 0.8)
+    assert Sampling(temperature=0.3, top_p=0.8) == settings.sampling
+
+
+def test_log_levels_are_read_in_capitals_too(monkeypatch):
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    assert Settings().log_level == "warning"
+
+
+def test_an_openai_voice_is_understood(monkeypatch):
+    monkeypatch.setenv("TTS_DEFAULT_VOICE", "Alloy")
+    assert Settings().default_voice == "tara"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TTS_PORT", "80"),
+        ("TTS_HOST", "example.org"),
+        ("TTS_TEMPERATURE", "3"),
+        ("TTS_TOP_P", "0"),
+        ("TTS_DTYPE", "int3"),
+        ("SNAC_DEVICE", "tpu"),
+        ("TTS_DEFAULT_VOICE", "nobody"),
+        ("TTS_ENGINE_ARGS", "[1]"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    (problem,) = caught.value.errors()
+    assert problem["loc"][0] in (variable, variables()[variable])
