@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from orpheus_tts.adapters.embedded.espeak import Espeak, Timbre
-from orpheus_tts.domain.errors import BackendUnavailableError, EngineError
+from orpheus_tts.domain.errors import EngineError
 
 SENTENCE = "The weather is nice today, and everyone is going to the park. "
 TIMBRE = Timbre("f3")
@@ -78,7 +78,7 @@ def test_an_end_pause_is_silence_after_the_same_speech(espeak):
     plain, paused = speak(espeak, "Hello."), speak(espeak, "Hello.", end_pause=True)
     assert paused.size > plain.size + 0.2 * espeak.sample_rate
     assert np.array_equal(plain, paused[: plain.size])
-    assert np.abs(paused[-espeak.sample_rate // 10 :]).max() < 10
+    assert np.abs(paused[-espeak.sample_rate // 10 :]).max() < 50
 
 
 def test_ssml_in_the_text_is_not_obeyed(espeak):
@@ -181,16 +181,17 @@ def test_importing_the_backend_loads_none_of_its_libraries():
     assert run(program).stdout.strip() == "[]"
 
 
-def test_a_library_that_does_not_load_makes_the_backend_unavailable(tmp_path):
+@pytest.mark.parametrize("library", ["/nowhere/libespeak-ng.so", espeakng_loader.get_library_path()])
+def test_a_library_or_data_that_does_not_load_makes_the_backend_unavailable(tmp_path, library):
     package = tmp_path / "espeakng_loader"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "def get_library_path(): return '/nowhere/libespeak-ng.so'\ndef get_data_path(): return '/nowhere'\n"
+        f"def get_library_path(): return {library!r}\ndef get_data_path(): return '/nowhere/espeak-ng-data'\n"
     )
     program = (
         "from orpheus_tts.adapters.embedded.espeak import Espeak\n"
-        f"from orpheus_tts.domain.errors import {BackendUnavailableError.__name__} as Unavailable\n"
+        "from orpheus_tts.domain.errors import BackendUnavailableError\n"
         "try: Espeak()\n"
-        "except Unavailable as error: print(error)\n"
+        "except BackendUnavailableError as error: print(error)\n"
     )
-    assert "/nowhere/libespeak-ng.so" in run(program, PYTHONPATH=str(tmp_path)).stdout
+    assert "/nowhere/" in run(program, PYTHONPATH=str(tmp_path)).stdout
