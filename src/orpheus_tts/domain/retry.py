@@ -18,8 +18,8 @@ class RetryPolicy:
         penalty_step: Added to the repetition penalty with every attempt after the first; at least 0.
         temperature_step: Added to the temperature likewise; at least 0.
         highest_penalty: The repetition penalty is not raised beyond this, 1.0..2.0; 2.0 is the most a request may ask.
-        highest_temperature: The temperature is not raised beyond this, 0.0..2.0. Orpheus is known to speak well at up
-            to 0.6 and still clearly at 1.0; above about 1.2 words get lost.
+        highest_temperature: The temperature is not raised beyond this, 0.0..2.0. Orpheus's users keep to 0.2..0.6;
+            1.2 bounds how far a retry strays from there.
 
     Raises:
         ValueError: A value is out of range; names it.

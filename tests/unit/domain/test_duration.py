@@ -19,7 +19,7 @@ def seconds(text):
     return speech_length(text).typical / TOKENS_PER_SECOND
 
 
-# Measured by reading aloud at an ordinary pace: seconds, give or take a third.
+# Seconds, from counting syllables at five a second and adding the pauses; give or take a third.
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
