@@ -22,6 +22,7 @@ from orpheus_tts.domain.errors import (
     MissingEndError,
     OrpheusError,
     SpeechFailedError,
+    TokenLoopError,
     TokenOutOfSlotError,
 )
 from orpheus_tts.domain.prompt import Prompt
@@ -41,7 +42,8 @@ class ChunkSpeech:
     """Speaks one chunk: `run` in a task of its own produces, `blocks` hands out what is ready.
 
     What the reader has taken is never taken back. When an attempt fails, the frames before the fault are kept, at least
-    those that the taken samples depend on, and the next attempt goes on after them.
+    those that the taken samples depend on, and the next attempt goes on after them. Of a loop, what was heard before it
+    was certain stays heard, but the engine is not shown it again: it goes on after the first copy.
 
     Args:
         chunk: What to say.
@@ -81,7 +83,10 @@ class ChunkSpeech:
         self._request_id = request_id
         self._on_retry = on_retry
         self._length = speech_length(chunk.text)
-        self._codes = _CodeBuffer()
+        self._spoken = _CodeBuffer()  # what is decoded
+        self._context = _CodeBuffer()  # what the engine goes on after: the same without loops
+        self._resumed_at = 0  # frames of the context when the attempt began
+        self._loop_began = 0  # frame of the context
         self._windows = WindowPlanner(decoder.receptive_field, first_hop=first_hop)
         self._ready: deque[Samples] = deque()
         self._taken = 0
@@ -129,20 +134,20 @@ class ChunkSpeech:
                 attempt += 1
                 if attempt >= retry.max_attempts:
                     raise SpeechFailedError(self.chunk.index, attempt, str(error)) from error
-                self._keep(_sound_frames(error, self._codes.frames))
-                self._on_retry(attempt - 1, error, self._codes.frames)
+                self._keep(error)
+                self._on_retry(attempt - 1, error, self._context.frames)
 
     async def _attempt(self, sampling: Sampling) -> None:
         """One answer of the engine, after the frames kept so far, decoded to its end."""
-        prefix = self._codes.whole_frames()
-        budget = max(CODES_PER_FRAME, sampling.max_tokens - prefix.size)
+        prefix = self._context.codes()
+        self._resumed_at = self._context.frames
         detector = RepetitionDetector(
             max_tokens=sampling.max_tokens, position=prefix.size, policy=self._policy.repetition
         )
         ended = False
         stream = self._generator.generate(
             self._prompt,
-            replace(sampling, max_tokens=budget),
+            replace(sampling, max_tokens=max(CODES_PER_FRAME, sampling.max_tokens - prefix.size)),
             prefix=ids_from_codes(prefix),
             request_id=self._request_id,
         )
@@ -153,55 +158,78 @@ class ChunkSpeech:
                 detector.push(self._accept(ids))
                 if ended:
                     break
-                self._check_not_too_long(resumed_at=prefix.size)
+                self._check_not_too_long()
                 await self._decode()
         self._check_end(ended=ended)
         await self._decode(ended=True)
 
     def _accept(self, ids: TokenBatch) -> NDArray[np.int64]:
         """Validate ids and append their codes; what precedes an illegal id is kept."""
-        position = self._codes.size
+        position = self._context.size
+        fault = None
         try:
             codes = codes_from_ids(ids, position=position)
         except TokenOutOfSlotError as error:
-            self._codes.append(codes_from_ids(ids[: error.position - position], position=position))
-            raise
-        self._codes.append(codes)
+            fault = error
+            codes = codes_from_ids(ids[: error.position - position], position=position)
+        self._spoken.append(codes)
+        self._context.append(codes)
+        if fault is not None:
+            raise fault
         return codes
 
-    def _check_not_too_long(self, *, resumed_at: int) -> None:
+    def _check_not_too_long(self) -> None:
         # A resumed attempt is given a quarter of the longest answer at least: it may have been resumed near its end.
-        limit = max(self._length.longest, resumed_at + self._length.longest // 4)
-        if self._codes.size > limit:
+        size, resumed_at = self._context.size, self._resumed_at * CODES_PER_FRAME
+        if size > max(self._length.longest, resumed_at + self._length.longest // 4):
             raise MissingEndError(
-                f"{self._codes.size} tokens for {len(self.chunk.text)} characters, and no end of speech.",
-                good_tokens=min(resumed_at, self._codes.size),
+                f"{size} tokens for {len(self.chunk.text)} characters, and no end of speech.", good_tokens=resumed_at
             )
 
     def _check_end(self, *, ended: bool) -> None:
-        size, frames = self._codes.size, self._codes.frames
+        size = self._context.size
         if not ended:
             raise MissingEndError(
                 f"The budget ran out after {size} tokens, before the end of speech (max_tokens, TTS_MAX_MODEL_LEN).",
                 good_tokens=0,
             )
-        if not frames or size < self._length.shortest:
+        if not self._spoken.frames or size < self._length.shortest:
             raise EarlyEndError(
                 f"The speech ended after {size} tokens; {len(self.chunk.text)} characters need more.", good_tokens=size
             )
 
     async def _decode(self, *, ended: bool = False) -> None:
-        while window := self._windows.next(self._codes.frames, ended=ended):
-            samples = await self._decoder.decode(self._codes.window(window.start, window.stop), position=window.start)
+        while window := self._windows.next(self._spoken.frames, ended=ended):
+            samples = await self._decoder.decode(self._spoken.window(window.start, window.stop), position=window.start)
             self._ready.append(samples[window.keep_from : window.keep_to])
             self._changed.set()
 
-    def _keep(self, frames: int) -> None:
-        """Drop all frames from that one on, but none that the reader's samples depend on, and their samples."""
-        frames = min(self._codes.frames, max(frames, self._windows.frames_needed(self._taken)))
-        self._codes.truncate(frames)
+    def _keep(self, error: OrpheusError) -> None:
+        """Drop what a fault spoilt, but nothing that samples depend on which the reader has taken."""
+        heard = self._windows.frames_needed(self._taken)
+        extra = self._spoken.frames - self._context.frames  # loops that were heard
+        sound = self._sound_frames(error)
+        if not isinstance(error, TokenLoopError):
+            sound = max(sound, heard - extra)
+        self._context.truncate(sound)
+        self._spoken.truncate(max(sound + extra, heard))
+        self._drop_samples(self._windows.final_samples(self._spoken.frames))
+
+    def _sound_frames(self, error: OrpheusError) -> int:
+        """How many frames of the context a fault leaves sound."""
+        if isinstance(error, TokenLoopError):
+            began = error.begin // CODES_PER_FRAME
+            if began <= self._resumed_at:  # the last attempt was resumed inside the loop: its first copy goes as well
+                return min(began, self._loop_began)
+            self._loop_began = began
+        if isinstance(error, ChunkDefectError):
+            return error.good_tokens // CODES_PER_FRAME
+        return self._context.frames if isinstance(error, EngineError) else 0
+
+    def _drop_samples(self, final: int) -> None:
+        """Drop samples that are ready but no longer final."""
         available = self._taken + sum(block.size for block in self._ready)
-        kept = min(available, max(self._taken, self._windows.final_samples(frames)))
+        kept = min(available, max(self._taken, final))
         self._windows.rewind(kept)
         excess = available - kept
         while excess > 0:
@@ -231,11 +259,11 @@ class _CodeBuffer:
         self.size = needed
 
     def truncate(self, frames: int) -> None:
-        self.size = frames * CODES_PER_FRAME
+        """Keep that many frames, at most; a loose end is dropped."""
+        self.size = min(frames, self.frames) * CODES_PER_FRAME
 
-    def whole_frames(self) -> NDArray[np.int64]:
-        """Codes of the whole frames, shape (frames * 7,); a loose end is dropped for good."""
-        self.truncate(self.frames)
+    def codes(self) -> NDArray[np.int64]:
+        """All codes, shape (size,), a copy."""
         return self._data[: self.size].copy()
 
     def window(self, start: int, stop: int) -> NDArray[np.int64]:
@@ -247,10 +275,3 @@ def _before_end(batch: TokenBatch) -> tuple[TokenBatch, bool]:
     """The ids before end-of-speech, and whether it is there."""
     ends = np.flatnonzero(batch == END_OF_SPEECH)
     return (batch[: ends[0]], True) if ends.size else (batch, False)
-
-
-def _sound_frames(error: OrpheusError, received: int) -> int:
-    """How many frames a fault leaves sound: what a defect says, all when the engine broke, none when the codec did."""
-    if isinstance(error, ChunkDefectError):
-        return error.good_tokens // CODES_PER_FRAME
-    return received if isinstance(error, EngineError) else 0

@@ -25,6 +25,7 @@ from orpheus_tts.domain.tokens import (
     CODES_PER_FRAME,
     END_OF_SPEECH,
     FIRST_AUDIO_TOKEN,
+    SAMPLES_PER_FRAME,
     ids_from_codes,
 )
 from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, SpeechFinished, SpeechStarted
@@ -257,12 +258,61 @@ async def test_a_loop_is_stopped_and_the_speech_goes_on_after_it(reach, eager):
     speaker = synthesizer(answer, reach=reach, batch=7 if eager else 4000, observer=observer)
     spoken = await speaker.speak(SpeechRequest(text=text))
     (retried,) = observer.of(ChunkRetried)
-    # The first copy is legitimate speech; what else was heard before the loop was certain is kept, and nothing more.
-    kept = np.concatenate((before, np.tile(loop, (300, 1))))[: retried.kept_frames]
-    assert 43 <= retried.kept_frames <= (43 + 60 if eager else 43)
+    assert retried.cause == "TokenLoopError"
+    # The engine goes on after the first copy, which is legitimate speech; what was heard of the loop stays heard.
+    assert retried.kept_frames == 43
+    heard = spoken.size // SAMPLES_PER_FRAME - len(after)
+    assert 43 < heard < 43 + 60 if eager else heard == 43
+    kept = np.concatenate((before, np.tile(loop, (300, 1))))[:heard]
     expected = await SyntheticDecoder(receptive_field=reach).decode(np.concatenate((kept, after)))
     assert np.array_equal(to_int16(expected), spoken)
-    assert retried.cause == "TokenLoopError"
+
+
+@pytest.mark.parametrize("reach", [0, SNAC])
+async def test_of_a_loop_that_nobody_heard_only_the_first_copy_is_left(reach):
+    first, second = " ".join([SENTENCE] * 2), " ".join([SENTENCE] * 4)
+    before, after = np.split(frames_of(second), [40])
+    loop = np.random.default_rng(1).integers(0, 4096, (3, CODES_PER_FRAME))
+
+    def answer(prompt, sampling, prefix):
+        if prompt.text == first:
+            return fault_free(prompt, sampling, prefix)
+        if not len(prefix):
+            return ids_from_codes(np.concatenate((before, np.tile(loop, (300, 1)))).reshape(-1))
+        return np.append(ids_from_codes(after.reshape(-1)), END_OF_SPEECH)
+
+    limits = ChunkLimits(max_characters=200, first_characters=100)
+    assert await expected_chunks(f"{first} {second}", limits) == [first, second]
+    observer = RecordingObserver()
+    stream = synthesizer(answer, reach=reach, chunks=limits, observer=observer).stream(
+        SpeechRequest(text=f"{first} {second}")
+    )
+    blocks = [await anext(stream)]
+    async with asyncio.timeout(20):
+        while not observer.of(ChunkRetried):
+            await asyncio.sleep(0.01)  # the reader is busy with the first chunk
+    blocks += [block async for block in stream]
+    spoken = np.concatenate([block.samples for block in blocks if block.chunk == 1])
+    expected = await SyntheticDecoder(receptive_field=reach).decode(np.concatenate((before, loop, after)))
+    edge = round(AS_IT_COMES.fade * 24_000)
+    assert np.array_equal(to_int16(expected)[edge:], spoken[edge:])
+
+
+async def test_a_loop_that_comes_back_where_it_was_left_is_left_out_whole():
+    before, after = np.split(frames_of(" ".join([SENTENCE] * 4)), [40])
+    loop = np.random.default_rng(1).integers(0, 4096, (3, CODES_PER_FRAME))
+    prefixes = []
+
+    def answer(_prompt, _sampling, prefix):
+        """In the loop, it stays in it."""
+        prefixes.append(len(prefix) // CODES_PER_FRAME)
+        if prefixes[-1] == 40:
+            return np.append(ids_from_codes(after.reshape(-1)), END_OF_SPEECH)
+        frames = np.concatenate((before, np.tile(loop, (300, 1))))
+        return ids_from_codes(frames.reshape(-1))[len(prefix) :]
+
+    await synthesizer(answer).speak(SpeechRequest(text=" ".join([SENTENCE] * 4)))
+    assert prefixes == [0, 43, 40]
 
 
 async def test_a_fault_that_stays_ends_the_request_after_the_attempts_allowed():
