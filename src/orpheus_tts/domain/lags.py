@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from orpheus_tts.domain.tokens import CODES_PER_FRAME
 
-# A frame agrees with an earlier one when at least 5 of their 7 codes are the same (71 %). That lies between loops, which
-# share 85 % and more, and words said again, whose fine codes hardly ever come out alike. On made streams the detector
-# finds the former reliably and reports none of the latter that share up to 50 %: benchmarks/repetition_false_positives.
+# A frame agrees with an earlier one when at least 5 of their 7 codes are the same (71 %). That lies between loops,
+# which share 85 % and more, and words said again, whose fine codes hardly ever come out alike. On made streams the
+# detector reports the former reliably, and none of the latter while their codes agree in up to about half:
+# benchmarks/repetition_false_positives.py.
 AGREEING_CODES = 5
 # Better frames make up for worse ones, but only so far: a frame that shares no code with its counterpart always ends
 # the run, so that two pauses with a word between them do not add up to one loop.
