@@ -111,12 +111,7 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
             f"This server streams plain audio only: set stream_format to 'audio', not {body.stream_format[:40]!r}.",
             code="unsupported_value",
         )
-    if len(body.input) > options.max_input_characters:
-        raise InvalidRequestError(
-            "input",
-            f"The input has {len(body.input)} characters; this server takes up to {options.max_input_characters}.",
-            code="string_above_max_length",
-        )
+    _check_text(body.input, options.max_input_characters)
     sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
     request = SpeechRequest(
         text=body.input,
@@ -132,3 +127,16 @@ def _voice_name(voice: Any, default: str) -> str:
     if voice is None:
         return default
     return voice.id if isinstance(voice, VoiceReference) else str(voice)
+
+
+def _check_text(text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise InvalidRequestError(
+            "input",
+            f"The input has {len(text)} characters; this server takes up to {limit}.",
+            code="string_above_max_length",
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON's escapes allow it, no tokenizer does
+        raise InvalidRequestError("input", "The input holds half a surrogate pair, which is no character.") from None

@@ -67,7 +67,13 @@ class Answer:
         return JSONResponse({"error": error.model_dump()}, self.status, dict(self.headers))
 
 
+def _unavailable(message: str, code: str, retry_seconds: int) -> Answer:
+    headers = {"retry-after": str(retry_seconds)}
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, message, code=code, headers=headers)
+
+
 INTERNAL_ERROR = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed to answer this.", code="internal_error")
+SHUTTING_DOWN = _unavailable("The server is shutting down.", "shutting_down", _LOADING_RETRY_SECONDS)
 
 # By the name of the domain's error. The deadline's answer is not worth a retry: the same text takes as long again, and
 # OpenAI's clients would otherwise try two more times.
@@ -116,11 +122,6 @@ def answer_to(error: Exception, method: str, path: str) -> Answer:
         case OrpheusError() if not isinstance(error, ChannelError):
             answer = _of_failure(Failure.of(error))
     return answer
-
-
-def _unavailable(message: str, code: str, retry_seconds: int) -> Answer:
-    headers = {"retry-after": str(retry_seconds)}
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, message, code=code, headers=headers)
 
 
 def _of_failure(failure: Failure) -> Answer:

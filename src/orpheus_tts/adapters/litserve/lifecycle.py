@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
@@ -56,6 +57,8 @@ def interrupts_blocked() -> Iterator[None]:
 
     Ctrl-C goes to every process of a terminal, but only the main process and those that speak HTTP have to act on it.
     """
+    # Started later, by the first process, it would unblock SIGINT again (multiprocessing/resource_tracker.py).
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,5 +1,6 @@
 """What wraps every HTTP request: its id, and the last resort for errors that nobody expected. Plain ASGI."""
 
+import asyncio
 import re
 import uuid
 
@@ -7,7 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orpheus_tts.adapters.litserve.errors import INTERNAL_ERROR
+from orpheus_tts.adapters.litserve.errors import INTERNAL_ERROR, SHUTTING_DOWN
 
 _ID_HEADER = "x-request-id"
 # Harmless in headers and logs, and long enough for any tracing scheme.
@@ -45,6 +46,11 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # Only uvicorn cancels a request, when the server ends; it would report that as a crash.
+            _log.warning("request cut off by the end of the server", request_id=request_id)
+            if not started:
+                await SHUTTING_DOWN.response()(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001 - the last resort
             _log.exception("request crashed", request_id=request_id, path=scope["path"])
             if not started:

@@ -40,6 +40,7 @@ from orpheus_tts.adapters.litserve.options import MakeSynthesizer, ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
 from orpheus_tts.adapters.litserve.supervisor import Supervisor, Worker
+from orpheus_tts.domain.errors import BackendUnavailableError
 
 # A million characters of any script in UTF-8, or of most scripts as JSON escapes.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -82,6 +83,8 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
             max_payload_size=_MAX_BODY_BYTES,
             middlewares=[RequestMiddleware],
         )
+        if not self.devices:
+            raise BackendUnavailableError(f"There is no {options.accelerator} device here to run on.")
         self.uvicorn_graceful_timeout = max(1, round(options.graceful_timeout))
         self._supervisor = Supervisor(self._launch, self._worker_count, give_up=self._give_up)
 
@@ -171,7 +174,6 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         """End the HTTP processes, which let their answers finish, then the workers. May be called twice."""
         self._supervisor.close()
         graceful = self.uvicorn_graceful_timeout + _HTTP_END_MARGIN_SECONDS
-        # A server that gives up has no answers to finish: its workers never started, or its HTTP is broken.
         killed = end(self._http, seconds=graceful) + end(self._supervisor.processes, seconds=_WORKER_END_SECONDS)
         if killed:
             _log.warning("processes had to be killed", pids=[process.pid for process in killed])
@@ -195,6 +197,9 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
     run_directory = _make_run_directory()
     try:
         return SpeechServer(options, make_synthesizer, run_directory).serve()
+    except BackendUnavailableError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 - as above
+        return 1
     finally:
         shutil.rmtree(run_directory, ignore_errors=True)
 

@@ -132,7 +132,9 @@ def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
         """The model's id, and the other ids it answers to."""
         return models
 
-    @router.get("/models/{model_id:path}", responses={404: _ERRORS[404]}, tags=["catalogue"])
+    @router.get(
+        "/models/{model_id:path}", responses={key: _ERRORS[key] for key in (404, "default")}, tags=["catalogue"]
+    )
     async def get_model(model_id: str) -> dict[str, Any]:
         """One model."""
         if model_id not in options.model_ids:

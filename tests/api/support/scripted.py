@@ -1,0 +1,106 @@
+"""A synthesizer that does what the text says, and writes down what became of it. Run in the server's workers."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from orpheus_tts.domain import errors
+from orpheus_tts.domain.pcm import AudioBlock
+
+
+def failure(name):
+    return {
+        "invalid": errors.InvalidRequestError("input", "No vowels."),
+        "deadline": errors.DeadlineExceededError(3.0),
+        "failed": errors.SpeechFailedError(0, 4, "a loop"),
+        "dead": errors.EngineDeadError("The engine is gone."),
+        "engine": errors.EngineError("The engine hiccuped."),
+        "decoder": errors.DecoderError("The codec failed."),
+        "bug": RuntimeError("a detail"),
+    }[name]
+
+
+# What any text is spoken as: a second of noise, in ten blocks.
+SPEECH = np.random.default_rng(7).integers(-9000, 9000, 24_000, dtype=np.int16)
+BLOCKS = np.split(SPEECH, 10)
+
+
+def configure_logging():
+    """Plain tracebacks: the default ones show local variables, and the text among them."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+
+
+class ScriptedSynthesizer:
+    def __init__(self, journal):
+        self.healthy = True
+        self._journal = journal
+
+    def _note(self, event, **data):
+        line = json.dumps({"event": event, "pid": os.getpid(), "time": time.monotonic(), **data}) + "\n"
+        with Path(self._journal).open("a") as file:
+            file.write(line)
+
+    async def stream(self, request):
+        self._note("begin", **asdict(request))
+        try:
+            async for block in self._play(*request.text.split()):
+                yield block
+            self._note("complete", request_id=request.request_id)
+        finally:
+            self._note("end", request_id=request.request_id)
+
+    async def _play(self, act, what="", *_):
+        if act == "fail-before":
+            raise failure(what)
+        if act == "stuck":
+            await asyncio.sleep(600)
+        if act == "die-before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if act != "empty":
+            for block in BLOCKS[:3]:
+                yield AudioBlock(block, 0)
+            async for block in self._play_on(act, what):
+                yield block
+
+    async def _play_on(self, act, what):
+        if act == "lose-engine":
+            self.healthy = False
+        if act in ("fail-after", "lose-engine"):
+            raise failure(what)
+        for block in BLOCKS[3:]:
+            await asyncio.sleep(float(what) if act == "slow" else 0)
+            yield AudioBlock(block, 1)
+        while act == "endless":
+            self._note("block")
+            yield AudioBlock(SPEECH, 2)
+
+    async def warm_up(self):
+        self._note("warm-up")
+
+    async def aclose(self):
+        self._note("close")
+
+
+@dataclass(frozen=True)
+class MakeScripted:
+    """Picklable into workers. `fail_start`: what goes wrong there; `load_seconds`: how long loading blocks."""
+
+    journal: str
+    fail_start: str = ""
+    load_seconds: float = 0.0
+
+    def __call__(self, device):
+        configure_logging()
+        time.sleep(self.load_seconds)
+        if self.fail_start == "unavailable":
+            raise errors.BackendUnavailableError("There is no GPU here: set TTS_BACKEND=embedded.")
+        if self.fail_start == "bug":
+            raise RuntimeError("a bug at start")
+        return ScriptedSynthesizer(self.journal)

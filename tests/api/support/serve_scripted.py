@@ -1,0 +1,14 @@
+"""Run the server around the scripted synthesizer: serve_scripted.py OPTIONS MAKE, both JSON objects."""
+
+import json
+import sys
+
+from scripted import MakeScripted, configure_logging
+
+from orpheus_tts.adapters.litserve import ServeOptions, run_server
+
+if __name__ == "__main__":
+    defaults = {"model": "org/orpheus", "backend": "scripted", "graceful_timeout": 5.0}
+    options = ServeOptions(**(defaults | json.loads(sys.argv[1])))
+    configure_logging()
+    sys.exit(run_server(options, MakeScripted(**json.loads(sys.argv[2]))))

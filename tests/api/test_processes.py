@@ -1,0 +1,164 @@
+import os
+import signal
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+WHOLE_WAV = 44 + 48_000
+
+
+def newest_worker(server):
+    return server.worker_pids()[-1]
+
+
+def assert_quiet(server):
+    """No process, no run directory and no tracebacks are left."""
+    server.gone()
+    assert "Traceback" not in server.output()
+    assert "KeyboardInterrupt" not in server.output()
+
+
+def test_a_worker_that_dies_breaks_its_answers_and_is_replaced(start, wait_until, signals):
+    with start() as server:
+        server.ready()
+        with server.speaking("slow 60") as answer:
+            blocks = answer.iter_raw()
+            next(blocks)
+            os.kill(newest_worker(server), signal.SIGKILL)
+            assert 503 == server.health()
+            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                list(blocks)
+        refused = server.speak()
+        assert (503, "loading") == (refused.status_code, refused.json()["error"]["code"])
+        assert 1 <= int(refused.headers["retry-after"])
+        wait_until(lambda: server.health() == 200)
+        assert WHOLE_WAV == len(server.speak().content)
+        assert "SIGKILL" in server.output()
+
+        # Once more, now because its engine dies: it sees that itself, and closes what is left.
+        second = newest_worker(server)
+        with pytest.raises(httpx.RemoteProtocolError):
+            server.speak("lose-engine dead")
+        assert 503 == server.health()
+        wait_until(lambda: server.health() == 200)
+        assert second != newest_worker(server)
+        assert [second] == [note["pid"] for note in server.notes("close")]
+
+        died = server.speak("die-before")
+        assert (503, "engine_unavailable") == (died.status_code, died.json()["error"]["code"])
+        server.signal(signals.SIGTERM)
+        assert 0 == server.wait()
+        assert_quiet(server)
+
+
+def test_two_http_processes_share_two_workers_and_a_stop_lets_answers_finish(start, wait_until, signals):
+    with start({"http_processes": 2, "workers_per_device": 2}) as server:
+        server.ready()
+        wait_until(lambda: len(server.worker_pids()) == 2 and server.output().count("worker ready") == 2)
+        for _ in range(12):
+            assert WHOLE_WAV == len(server.speak().content)
+        assert set(server.worker_pids()) == {note["pid"] for note in server.notes("begin")}
+
+        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        assert {WHOLE_WAV} == {len(server.speak().content) for _ in range(6)}
+        assert 200 == server.health()
+
+        with server.speaking("slow 0.15") as answer:
+            blocks = answer.iter_raw()
+            begun = next(blocks)
+            server.signal(signals.SIGTERM)
+            assert WHOLE_WAV == len(begun) + sum(map(len, blocks))
+        assert 0 == server.wait()
+        assert_quiet(server)
+
+
+def test_ctrl_c_ends_everything_quietly_and_cuts_what_takes_too_long(start, signals):
+    with start({"graceful_timeout": 1.0}) as server:
+        server.ready()
+        with server.speaking("slow 60") as answer:
+            blocks = answer.iter_raw()
+            next(blocks)
+            server.signal(signals.SIGINT, group=True)
+            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                list(blocks)
+        assert 0 == server.wait()
+        assert server.notes("close")
+        assert "cut off" in server.output()
+        assert_quiet(server)
+
+
+def test_nothing_outlives_a_killed_main_process(start, signals):
+    with start({"http_processes": 2}) as server:
+        server.ready()
+        server.signal(signals.SIGKILL)
+        server.wait()
+        server.gone()
+        assert server.notes("close")
+
+
+def test_http_answers_while_the_model_loads_and_stops_at_once(start, wait_until, signals):
+    with start(load_seconds=60) as server:
+        wait_until(lambda: server.health() == 503)
+        assert {"status": "loading", "model_loaded": False} == {
+            key: value for key, value in server.get("/health").json().items() if key != "timestamp"
+        }
+        assert "org/orpheus" == server.get("/v1/models").json()["data"][0]["id"]
+        refused = server.speak()
+        assert (503, "loading") == (refused.status_code, refused.json()["error"]["code"])
+        server.signal(signals.SIGTERM)
+        assert 0 == server.wait()
+        assert_quiet(server)
+
+
+def test_a_killed_http_process_ends_the_server(start):
+    with start() as server:
+        server.ready()
+        workers = set(server.worker_pids())
+        [http] = [
+            child
+            for child in psutil.Process(server.process.pid).children()
+            if child.pid not in workers and "resource_tracker" not in " ".join(child.cmdline())
+        ]
+        server.processes()
+        http.kill()
+        assert 1 == server.wait()
+        server.gone()
+        assert "An HTTP process ended by itself (killed by SIGKILL)." in server.output()
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        ("unavailable", "There is no GPU here: set TTS_BACKEND=embedded."),
+        ("bug", "The speech worker could not start on cpu: RuntimeError: a bug at start"),
+    ],
+)
+def test_a_first_start_that_fails_ends_the_server_with_one_sentence(start, failure, sentence):
+    with start(fail_start=failure) as server:
+        assert 1 == server.wait(30)
+        assert 1 == server.output().count(sentence + "\n")
+        assert ("Traceback" in server.output()) == (failure == "bug")
+        server.gone()
+
+
+def test_a_taken_port_is_one_sentence(server, start):
+    with start({"port": server.port}) as other:
+        assert 1 == other.wait(30)
+        assert f"The server cannot listen on 127.0.0.1 port {server.port}: Address already in use.\n" == other.output()
+        other.gone()
+
+
+def test_importing_the_host_imports_nothing_heavy():
+    heavy = "torch", "vllm", "snac", "transformers", "soxr", "espeakng_loader"
+    script = f"import sys, orpheus_tts.adapters.litserve; print(sorted(set({heavy}) & set(sys.modules)))"
+    assert "[]\n" == subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def test_no_device_is_one_sentence(start):
+    with start({"accelerator": "cuda", "devices": 0}) as server:
+        assert 1 == server.wait(30)
+        assert "There is no cuda device here to run on.\n" == server.output()
+        server.gone()

@@ -1,0 +1,37 @@
+import pytest
+
+from orpheus_tts.adapters.litserve import ServeOptions
+from orpheus_tts.domain.errors import UnknownVoiceError
+
+
+def options(**changes):
+    return ServeOptions(model="m", backend="b", **changes)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "says"),
+    [
+        ("host", "localhost", "127.0.0.1"),
+        ("port", 80, "1024 and 65535"),
+        ("port", 65536, "1024 and 65535"),
+        ("max_input_characters", 1_000_001, "1 and 1000000"),
+        ("http_processes", 0, "1 and"),
+        ("workers_per_device", 0, "1 and"),
+        ("log_level", "loud", "debug"),
+        ("graceful_timeout", -1, "0 or more"),
+        ("deadline", 0, "above 0"),
+    ],
+)
+def test_a_wrong_option_says_what_is_allowed(field, wrong, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        options(**{field: wrong})
+    assert str(wrong) in str(caught.value)
+
+
+def test_the_default_voice_has_to_exist():
+    with pytest.raises(UnknownVoiceError):
+        options(voice="bob")
+
+
+def test_the_served_model_comes_first_and_once():
+    assert ("m", "a") == options(model_aliases=("a", "m")).model_ids
