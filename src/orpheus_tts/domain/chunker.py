@@ -23,8 +23,6 @@ _INK = regex.compile(rf"(?!{SPACE}).", regex.DOTALL)
 _VOICED = regex.compile(r"[\p{L}\p{N}]")
 _LAST_VOICED = regex.compile(r"(?r)[\p{L}\p{N}]")
 
-# The first chunk may be this much longer than its target where that completes a sentence.
-_FIRST_REACH = 1.5
 # A last chunk shorter than this part of the limit counts against the cut that leaves it.
 _THIN = 0.25
 # Costs in merit, of which a full chunk is worth 1. A chunk without a letter or number costs more than any kind of place
@@ -72,9 +70,9 @@ class ChunkLimits:
 
     Attributes:
         max_characters: No chunk is longer; a text up to this length is one chunk. At least 20, so that every tag fits.
-        first_characters: What the first of several chunks aims for, so that it is heard soon. It may be half as long
-            again where that completes a sentence, but not longer than `max_characters`, whichever is set here. At
-            least 20.
+        first_characters: What the first of several chunks aims for, so that it is heard soon. It gets longer where
+            that completes a sentence (about half as long again) or keeps a word whole, never longer than
+            `max_characters`, whatever is set here. At least 20.
 
     Raises:
         InvalidRequestError: A value is too small; names the field.
@@ -136,13 +134,13 @@ def split(text: str, limits: ChunkLimits = DEFAULT_LIMITS) -> Iterator[Chunk]:
     last_voiced = _LAST_VOICED.search(text)
     voiced_end = last_voiced.end() if last_voiced else end
     target = min(limits.first_characters, limits.max_characters)
-    reach = min(int(target * _FIRST_REACH), limits.max_characters)
     while end - start > limits.max_characters:
-        voiced = _VOICED.search(text, start, start + reach)
+        stop = start + limits.max_characters
+        voiced = _VOICED.search(text, start, stop)
         window = _Window(
             start=start,
             target=start + target,
-            stop=start + reach,
+            stop=stop,
             voiced_start=voiced.end() if voiced else start,
             voiced_end=voiced_end if voiced else end,
             thin=int(limits.max_characters * _THIN),
@@ -151,7 +149,7 @@ def split(text: str, limits: ChunkLimits = DEFAULT_LIMITS) -> Iterator[Chunk]:
         body = text[start:cut].rstrip()
         yield Chunk(index, body, start, start + len(body), boundary)
         index, start = index + 1, next(_INK.finditer(text, cut)).start()
-        target = reach = limits.max_characters
+        target = limits.max_characters
     if start < end:
         yield Chunk(index, text[start:end], start, end, Boundary.END)
 
@@ -177,7 +175,7 @@ class _Window:
     thin: int
 
     def fill(self, cut: int) -> float:
-        """How well a chunk up to `cut` fills the window: 1 at the target, less before it and behind it."""
+        """How well a chunk up to `cut` fills the window: 1 at the target, 0 at the start and at half as much again."""
         part = (cut - self.start) / (self.target - self.start)
         return part if part <= 1 else 3 - 2 * part
 

@@ -212,6 +212,61 @@ def test_a_first_target_above_the_limit_counts_as_the_limit():
     assert max(map(len, texts("word " * 100, 50, 400))) <= 50
 
 
+def test_the_first_chunk_cuts_no_word_that_fits():
+    assert texts("x" * 490 + " " + "y" * 490, 500, 180) == ["x" * 490, "y" * 490]
+
+
+def test_a_word_that_is_too_long_alone_is_cut_hard_and_what_is_before_it_is_not():
+    chunks = list(split("See " + "x" * 600 + " there.", ChunkLimits(first_characters=500)))
+    assert [(chunk.text[0], chunk.boundary) for chunk in chunks] == [
+        ("S", Boundary.WORD),
+        ("x", Boundary.HARD),
+        ("x", Boundary.END),
+    ]
+
+
+def test_a_paragraph_that_ends_a_little_earlier_is_cut_before_a_sentence():
+    text = " ".join([SENTENCE] * 7) + "\n\n" + " ".join([SENTENCE] * 12)
+    first, *_ = split(text, ChunkLimits(first_characters=500))
+    assert first.text == " ".join([SENTENCE] * 7)
+    assert first.boundary is Boundary.PARAGRAPH
+
+
+def test_sentences_fill_a_chunk_and_are_not_divided():
+    assert texts(" ".join([SENTENCE] * 20), 210) == [" ".join([SENTENCE] * 4)] * 5
+
+
+def test_a_long_sentence_is_cut_at_a_clause_and_a_longer_clause_at_a_word():
+    clause = "a clause without any mark in it, "
+    assert [chunk.boundary for chunk in split(clause * 8, ChunkLimits(max_characters=100))] == [
+        *[Boundary.CLAUSE] * 2,
+        Boundary.END,
+    ]
+    assert {chunk.boundary for chunk in split("word " * 100, ChunkLimits(max_characters=100))} == {
+        Boundary.WORD,
+        Boundary.END,
+    }
+
+
+@pytest.mark.parametrize("nothing", ["* * *", "---", "!!!", "…", "😀"])
+def test_what_cannot_be_spoken_shares_a_chunk_with_what_can(nothing):
+    before, after = "x" * 95 + ".", "y" * 95 + "."
+    assert texts(f"{before}\n\n{nothing}\n\n{after}", 110) == [f"{before}\n\n{nothing}", after]
+    assert texts(f"{nothing}\n\n{before} {after}", 110) == [f"{nothing}\n\n{before}", after]
+    assert texts(f"{before} one two. {nothing}", 100)[-1].endswith(f"two. {nothing}")
+
+
+def test_dialogue_keeps_its_attribution():
+    line = "“Stop right there, you!” she said to the man. "
+    assert {chunk.rstrip()[-1] for chunk in texts(line * 30, 130)} == {"."}
+
+
+def test_a_tag_stays_with_the_sentence_it_reacts_to():
+    for chunk in texts("That is the funniest thing I ever heard! <laugh> " * 20, 130):
+        assert chunk.startswith("That")
+        assert chunk.endswith("<laugh>")
+
+
 def chunk_of_each_character(text, limits):
     fence = [None] * len(text)
     for chunk in split(text, limits):
