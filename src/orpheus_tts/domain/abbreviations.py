@@ -22,7 +22,7 @@ _OPEN = _words(
     # French
     "mm pr vve p.ex env "
     # Spanish
-    "sr sra srta sres sras d dña dra ud uds vd vds lic ing arq p.ej "
+    "sr sra srta sres sras d dña dra ud uds vd vds lic arq p.ej "
     # Italian
     "sig sigg sig.ra sig.na dott dott.ssa prof.ssa avv geom p.es ecc.mo "
     # Hindi
