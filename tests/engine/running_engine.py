@@ -57,8 +57,11 @@ class RunningEngine:
         return not await self.generator._engine.reset_prefix_cache()
 
     def close(self):
+        """As a worker ends: from a signal handler first, then in order."""
+        self.generator.shutdown()
         self.run(self.generator.aclose())
         self._runner.close()
+        assert ends(self.processes, within=10)
 
 
 @contextmanager

@@ -80,9 +80,9 @@ class VllmTokenGenerator:
         """End the calls under way, then the engine core; returns when its process is gone. May be called twice."""
         if not self._closed:
             self._closed = True
-            if not self._engine.errored:
-                await self._engine.abort(list(self._under_way))
+            await self._abort(*self._under_way)
             await asyncio.to_thread(self._engine.shutdown)
+            await self._abort(*self._under_way)  # those that the engine was just being given
 
     def shutdown(self) -> None:
         """End the engine core at once and wait for it: for a signal handler, in which nothing can be awaited."""
@@ -135,8 +135,15 @@ class VllmTokenGenerator:
         finally:
             self._under_way.discard(engine_id)
             # vLLM aborts a request whose generator is closed, but not one that is cancelled while it is being added.
+            await self._abort(engine_id)
+
+    async def _abort(self, *engine_ids: str) -> None:
+        """End what still runs of these, in the engine and for whoever awaits it."""
+        try:
+            await self._engine.abort(engine_ids)
+        except Exception:
             if not self._engine.errored:
-                await self._engine.abort(engine_id)
+                raise
 
     def _engine_error(self, error: Exception) -> EngineError:
         if self._closed:
