@@ -129,6 +129,7 @@ async def _ready_synthesizer(make: MakeSynthesizer, device: str) -> SpeechSynthe
 
 
 def _exit(_number: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is repeated, and must not interrupt the cleaning up
     raise SystemExit(_ENDED_BY_SIGTERM)
 
 

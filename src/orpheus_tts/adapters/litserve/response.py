@@ -57,7 +57,7 @@ class SpeechResponse(Response):
             leaving.cancel()
             await asyncio.gather(speaking, leaving, return_exceptions=True)
         if left:
-            self._log.info("client left")
+            self._log.debug("client left")
         else:
             speaking.result()
 

@@ -18,7 +18,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import litserve
 import litserve.server
@@ -235,6 +234,3 @@ def _log_like_everyone() -> None:
     logger = logging.getLogger("litserve")
     logger.handlers.clear()
     logger.propagate = True
-
-
-__all__: list[Any] = ["SpeechServer", "run_server"]
