@@ -58,11 +58,15 @@ class Server:
         self._children = set()
         self._client = httpx.Client(base_url=self.url, timeout=20)
 
+    def request(self, method, path, **options):
+        # One client for all: making one costs more than most requests.
+        return self._client.request(method, path, **options)
+
     def get(self, path):
-        return self._client.get(path)
+        return self.request("GET", path)
 
     def speak(self, text="hello", **fields):
-        return self._client.post("/v1/audio/speech", json={"input": text, **fields})
+        return self.request("POST", "/v1/audio/speech", json={"input": text, **fields})
 
     @contextmanager
     def speaking(self, text, **fields):
@@ -153,9 +157,9 @@ def server(shared):
     return shared
 
 
-@pytest.fixture
-def client(server):
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+@pytest.fixture(scope="session")
+def client(shared):
+    with openai.OpenAI(base_url=f"{shared.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
         yield client
 
 

@@ -50,7 +50,7 @@ def error_of(answer):
 )
 def test_a_wrong_field_is_named(server, fields, param, code, says):
     body = json.dumps({"input": "Hi", **fields})
-    answer = httpx.post(f"{server.url}/v1/audio/speech", content=body, headers={"content-type": "application/json"})
+    answer = server.request("POST", "/v1/audio/speech", content=body, headers={"content-type": "application/json"})
     error = error_of(answer)
     assert (400, "invalid_request_error", param, code) == (
         answer.status_code,
@@ -80,7 +80,7 @@ def test_a_wrong_field_is_named(server, fields, param, code, says):
 )
 def test_a_body_that_is_no_request_is_a_400(server, body, headers, code):
     headers = {"content-type": "application/json", **headers}
-    answer = httpx.post(f"{server.url}/v1/audio/speech", content=body, headers=headers)
+    answer = server.request("POST", "/v1/audio/speech", content=body, headers=headers)
     assert (400, code) == (answer.status_code, error_of(answer)["code"])
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_model_is_a_404_that_names_the_served_one(client):
     ],
 )
 def test_wrong_urls_and_methods_have_the_same_form(server, method, path, status, code):
-    answer = httpx.request(method, server.url + path)
+    answer = server.request(method, path)
     assert (status, code) == (answer.status_code, error_of(answer)["code"])
 
 
@@ -110,9 +110,7 @@ def test_wrong_urls_and_methods_have_the_same_form(server, method, path, status,
 def test_a_body_beyond_the_limit_is_a_413(server, chunked):
     size = 9 * 1024 * 1024
     content = (b" " * 65536 for _ in range(size // 65536)) if chunked else b" " * size
-    answer = httpx.post(
-        f"{server.url}/v1/audio/speech", content=content, headers={"content-type": "application/json"}, timeout=20
-    )
+    answer = server.request("POST", "/v1/audio/speech", content=content, headers={"content-type": "application/json"})
     assert (413, "request_too_large") == (answer.status_code, error_of(answer)["code"])
 
 
