@@ -63,7 +63,9 @@ def test_two_http_processes_share_two_workers_and_a_stop_lets_answers_finish(sta
             assert WHOLE_WAV == len(server.speak().content)
         assert set(server.worker_pids()) == {note["pid"] for note in server.notes("begin")}
 
-        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        killed = server.worker_pids()[0]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in {process.pid for process in server.processes()})
         assert {WHOLE_WAV} == {len(server.speak().content) for _ in range(6)}
         assert 200 == server.health()
 

@@ -35,7 +35,8 @@ def configure_logging(level: str, log_format: LogFormat = "auto") -> None:
         structlog.processors.UnicodeDecoder(),
     ]
     final: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the default ones show local variables, and the text among them.
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if for_people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )

@@ -141,9 +141,8 @@ class ChunkSpeech:
         """One answer of the engine, after the frames kept so far, decoded to its end."""
         prefix = self._context.codes()
         self._resumed_at = self._context.frames
-        detector = RepetitionDetector(
-            max_tokens=sampling.max_tokens, position=prefix.size, policy=self._policy.repetition
-        )
+        detector = RepetitionDetector(max_tokens=sampling.max_tokens, policy=self._policy.repetition)
+        detector.push(prefix)
         ended = False
         stream = self._generator.generate(
             self._prompt,

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orpheus_tts.domain.chunker import Chunk, ChunkLimits, split
-from orpheus_tts.domain.duration import speech_length
+from orpheus_tts.domain.duration import characters_for
 
-# A reader slower than typical must fit the budget too.
-_MARGIN = 1.5
+# The least that ChunkLimits allows.
 _LEAST_CHARACTERS = 20
 
 
@@ -17,7 +16,7 @@ def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chun
     Args:
         text: What to say.
         limits: The most characters of a chunk.
-        budget: Tokens that a chunk's answer may take. A chunk that typically takes more than two thirds of it is split
+        budget: Tokens that a chunk's answer may take. A chunk that a slow reader would not finish within it is split
             further, so that a small budget makes more chunks rather than speech that is cut off.
 
     Yields:
@@ -31,17 +30,12 @@ def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chun
 
 
 def _fitting(chunk: Chunk, limits: ChunkLimits, budget: int) -> Iterator[Chunk]:
-    needed = speech_length(chunk.text).typical * _MARGIN
-    length = len(chunk.text)
-    if needed <= budget or length <= _LEAST_CHARACTERS:
+    most = max(_LEAST_CHARACTERS, characters_for(budget, like=chunk.text))
+    if len(chunk.text) <= most:
         yield chunk
         return
-    most = max(_LEAST_CHARACTERS, min(length - 1, int(length * budget / needed)))
     parts = list(split(chunk.text, replace(limits, max_characters=most, first_characters=most)))
     for part in parts:
         boundary = chunk.boundary if part is parts[-1] else part.boundary
         moved = replace(part, start=chunk.start + part.start, end=chunk.start + part.end, boundary=boundary)
-        if len(parts) == 1:
-            yield moved
-        else:
-            yield from _fitting(moved, limits, budget)
+        yield from _fitting(moved, limits, budget)

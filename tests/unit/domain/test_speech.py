@@ -59,3 +59,9 @@ def test_every_error_is_one_of_ours():
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(classes) == 15
     assert all(issubclass(value, OrpheusError) for value in classes)
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "a \udc00 b"])
+def test_half_a_character_is_refused(text):
+    with pytest.raises(InvalidRequestError, match="surrogate"):
+        SpeechRequest(text=text)

@@ -136,7 +136,3 @@ def _check_text(text: str, limit: int) -> None:
             f"The input has {len(text)} characters; this server takes up to {limit}.",
             code="string_above_max_length",
         )
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # JSON's escapes allow it, no tokenizer does
-        raise InvalidRequestError("input", "The input holds half a surrogate pair, which is no character.") from None
