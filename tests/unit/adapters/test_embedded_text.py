@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orpheus_tts.adapters.embedded import text as module
-from orpheus_tts.adapters.embedded.text import LONGEST_PIECE
+from orpheus_tts.adapters.embedded.text import LONGEST_PIECE, is_readable
 
 KEPT_FORMAT = "\u200c\u200d"
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cn"]), max_size=1500)
@@ -19,7 +19,7 @@ def pieces(text, language="en-us"):
 def speakable(text):
     return [
         character
-        for character in text
+        for character in module._UNREADABLE.sub("", text)
         if character in KEPT_FORMAT or not (character.isspace() or unicodedata.category(character).startswith("C"))
     ]
 
@@ -104,7 +104,6 @@ def test_a_text_of_nothing_but_tags_has_no_pieces():
         ("ကောင်း", "en-us", "my"),
         ("ዛሬ", "en-us", "am"),
         ("வணக்கம்", "en-us", "en-us"),
-        ("ᚠᚢᚦ", "it", "it"),
     ],
 )
 def test_text_is_read_in_a_language_that_reads_its_script(text, own, expected):
@@ -121,3 +120,19 @@ def test_words_in_another_script_are_pieces_of_their_own():
         ("too.", "en-us"),
     ] == [(piece.text, piece.language) for piece in found]
     assert not any(piece.end_pause for piece in found)
+
+
+@pytest.mark.parametrize("text", ["សួស្តី", "བཀྲ་ཤིས", "ᚠᚢᚦᚨᚱᚲ <laugh>", "ދިވެހި 12"])
+def test_a_text_in_a_script_without_a_voice_is_unreadable(text):
+    assert not is_readable(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello", "12 + 3", "...", "", "<laugh>", "សួស្តី means hello", "안녕", "नमस्ते", "สวัสดี", "👍🏽"]
+)
+def test_everything_else_is_readable(text):
+    assert is_readable(text)
+
+
+def test_letters_without_a_voice_are_left_out():
+    assert pieces("Hello សួស្តី there.", "en-us") == pieces("Hello there.", "en-us")

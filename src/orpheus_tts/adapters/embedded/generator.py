@@ -11,7 +11,8 @@ import numpy as np
 from orpheus_tts.adapters.embedded.codebook import Codebook
 from orpheus_tts.adapters.embedded.espeak import Espeak, require
 from orpheus_tts.adapters.embedded.reading import read_aloud
-from orpheus_tts.domain.errors import EngineDeadError
+from orpheus_tts.adapters.embedded.text import is_readable
+from orpheus_tts.domain.errors import EngineDeadError, InvalidRequestError
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH, ids_from_codes
@@ -71,9 +72,12 @@ class EmbeddedTokenGenerator:
         Unspeakable text is a quarter of a second of silence.
 
         Raises:
+            InvalidRequestError: The text is in a script that eSpeak has no voice for, such as Khmer.
             EngineDeadError: Closed before the answer was complete.
             EngineError: eSpeak failed.
         """
+        if not is_readable(prompt.text):
+            raise InvalidRequestError("input", "The embedded voice cannot read this script.", code="unsupported_script")
         stop = threading.Event()
         spoken: list[TokenBatch] = []
         self._stops.add(stop)

@@ -18,6 +18,14 @@ _PARAGRAPH = regex.compile(r"\n\s*\n")
 # Control, format, surrogate, private-use and unassigned characters: U+0001 begins an eSpeak command. U+0530 and U+0557
 # are marks of eSpeak's own (translate.h). The two joiners stay, since Indic scripts and emoji are spelled with them.
 _BLANK = regex.compile(r"(?:\s|[\p{C}\u0530\u0557--[\u200c\u200d]])+", regex.VERSION1)
+# Letters of scripts that eSpeak has no voice for: it would spell each as a number.
+_UNREADABLE = regex.compile(
+    r"[[\p{L}\p{M}]--\p{Common}--\p{Inherited}--\p{Latin}--\p{Han}--\p{Hiragana}--\p{Katakana}--\p{Hangul}--\p{Bopomofo}"
+    r"--\p{Cyrillic}--\p{Greek}--\p{Armenian}--\p{Georgian}--\p{Hebrew}--\p{Arabic}--\p{Ethiopic}--\p{Cherokee}--\p{Thai}"
+    r"--\p{Myanmar}--\p{Devanagari}--\p{Bengali}--\p{Gurmukhi}--\p{Gujarati}--\p{Oriya}--\p{Tamil}--\p{Telugu}--\p{Kannada}"
+    r"--\p{Malayalam}--\p{Sinhala}]+",
+    regex.VERSION1,
+)
 # Where a long paragraph is cut: after the last sentence that fits, else the last clause, else the last word.
 # Marks of scripts without spaces end a sentence or clause wherever they stand; a full stop may be a decimal point.
 _CUTS = tuple(
@@ -55,8 +63,13 @@ class Piece:
     end_pause: bool
 
 
+def is_readable(text: str) -> bool:
+    """False if there are letters in it and eSpeak has a voice for none of them."""
+    return not _UNREADABLE.search(text) or regex.search(r"\p{L}", _UNREADABLE.sub("", _TAG.sub("", text))) is not None
+
+
 def pieces(text: str, language: str) -> Iterator[Piece]:
-    """Split any text into pieces that eSpeak can read; none if nothing is left of it.
+    """Split any text into pieces that eSpeak can read, without letters it has no voice for; none if nothing is left.
 
     Args:
         text: Any characters, any length.
@@ -66,7 +79,7 @@ def pieces(text: str, language: str) -> Iterator[Piece]:
         The pieces in order; no pause follows the last.
     """
     held: Piece | None = None
-    for paragraph in _PARAGRAPH.split(_TAG.sub(" ", text)):
+    for paragraph in _PARAGRAPH.split(_UNREADABLE.sub(" ", _TAG.sub(" ", text))):
         for part, end_pause in _parts(_BLANK.sub(" ", paragraph).strip()):
             runs = list(_runs(part, language))
             for index, (run, reader) in enumerate(runs):
