@@ -3,7 +3,8 @@
     OrpheusError
      ├── InvalidRequestError        the caller's input is wrong; names the field and what is allowed
      │    ├── UnknownVoiceError
-     │    └── PromptTooLongError    text that cannot fit the engine's context
+     │    ├── PromptTooLongError    text that cannot fit the engine's context
+     │    └── BudgetTooSmallError   too few tokens allowed to speak any piece of the text
      ├── ChunkDefectError           one attempt at one chunk went wrong; retried
      │    ├── TokenOutOfSlotError   an id that is no code of its slot
      │    ├── TokenLoopError        the model repeats itself, or falls silent
@@ -67,6 +68,25 @@ class PromptTooLongError(InvalidRequestError):
         )
         self.prompt_tokens = prompt_tokens
         self.context_length = context_length
+
+
+class BudgetTooSmallError(InvalidRequestError):
+    """Even a short piece of the text takes more tokens to speak than an answer may have.
+
+    Attributes:
+        needed: What the piece takes at an ordinary pace, in tokens.
+        budget: What it may have.
+    """
+
+    def __init__(self, needed: int, budget: int) -> None:
+        super().__init__(
+            "max_tokens",
+            f"Even a short piece of this text takes about {needed} tokens to speak; max_tokens and the engine's "
+            f"context (TTS_MAX_TOKENS, TTS_MAX_MODEL_LEN) allow {budget}.",
+            code="max_tokens_too_small",
+        )
+        self.needed = needed
+        self.budget = budget
 
 
 class ChunkDefectError(OrpheusError):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orpheus_tts.domain.chunker import Chunk, ChunkLimits, split
-from orpheus_tts.domain.duration import characters_for
+from orpheus_tts.domain.duration import characters_for, speech_length
+from orpheus_tts.domain.errors import BudgetTooSmallError
 
 # The least that ChunkLimits allows.
 _LEAST_CHARACTERS = 20
@@ -21,6 +22,9 @@ def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chun
 
     Yields:
         Chunks in order, numbered from 0.
+
+    Raises:
+        BudgetTooSmallError: A piece of the text cannot be spoken within the budget, however short it is cut.
     """
     index = 0
     for chunk in split(text, limits):
@@ -32,6 +36,9 @@ def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chun
 def _fitting(chunk: Chunk, limits: ChunkLimits, budget: int) -> Iterator[Chunk]:
     most = max(_LEAST_CHARACTERS, characters_for(budget, like=chunk.text))
     if len(chunk.text) <= most:
+        needed = speech_length(chunk.text).typical
+        if needed > budget:
+            raise BudgetTooSmallError(needed, budget)
         yield chunk
         return
     parts = list(split(chunk.text, replace(limits, max_characters=most, first_characters=most)))

@@ -11,6 +11,7 @@ TEMPERATURE_RANGE = (0.0, 2.0)
 REPETITION_PENALTY_RANGE = (1.0, 2.0)
 MAX_TOKENS_RANGE = (CODES_PER_FRAME, 65_536)
 SEED_RANGE = (0, 2**63 - 1)
+SPEED_RANGE = (0.25, 4.0)  # OpenAI's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,15 @@ class SpeechRequest:
     def speaker(self) -> Voice:
         """The voice that the name or alias stands for."""
         return find_voice(self.voice)
+
+
+def check_speed(speed: float) -> None:
+    """Check how fast finished speech is to be played, 1.0 being as it was spoken.
+
+    Raises:
+        InvalidRequestError: It is not between 0.25 and 4.0.
+    """
+    _check_range("speed", speed, *SPEED_RANGE)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from orpheus_tts.domain.chunker import Boundary, ChunkLimits, split
 from orpheus_tts.domain.duration import speech_length
+from orpheus_tts.domain.errors import BudgetTooSmallError
 from orpheus_tts.domain.planning import plan_chunks
 from orpheus_tts.domain.speech import Sampling
 
@@ -14,7 +15,8 @@ texts = st.one_of(
         " ".join
     ),
 )
-budgets = st.integers(7, 8000)
+# From what twenty spelled-out digits take at the most, upwards.
+budgets = st.integers(1200, 8000)
 
 
 @given(texts, budgets)
@@ -32,7 +34,24 @@ def test_the_chunks_are_the_text_in_order(text, budget):
 @given(texts, budgets)
 def test_a_typical_reading_of_every_chunk_fits_the_budget(text, budget):
     for chunk in plan_chunks(text, ChunkLimits(), budget=budget):
-        assert len(chunk.text) <= 20 or speech_length(chunk.text).typical <= budget
+        assert speech_length(chunk.text).typical <= budget
+
+
+@given(texts.filter(str.strip), st.integers(7, 1200))
+def test_a_budget_that_suffices_for_no_piece_is_refused(text, budget):
+    planned = planned_or_refused(text, budget)
+    if isinstance(planned, BudgetTooSmallError):
+        assert (budget, "max_tokens") == (planned.budget, planned.field)
+        assert planned.needed > budget
+    else:
+        assert all(speech_length(chunk.text).typical <= budget for chunk in planned)
+
+
+def planned_or_refused(text, budget):
+    try:
+        return list(plan_chunks(text, ChunkLimits(), budget=budget))
+    except BudgetTooSmallError as error:
+        return error
 
 
 @given(texts, budgets)

@@ -57,7 +57,7 @@ def test_a_request_knows_its_speaker():
 
 def test_every_error_is_one_of_ours():
     classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
-    assert len(classes) == 15
+    assert len(classes) == 16
     assert all(issubclass(value, OrpheusError) for value in classes)
 
 
