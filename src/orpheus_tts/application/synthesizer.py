@@ -70,12 +70,13 @@ class Synthesizer:
             return np.concatenate([block.samples async for block in blocks])
 
     async def warm_up(self) -> None:
-        """Speak a few words into the void, so that the first caller does not pay for lazy initialisation.
+        """Speak into the void until there is sound, so that the first caller does not pay for lazy initialisation.
 
         Raises:
             OrpheusError: What `stream` raises: the backend does not work.
         """
-        await self.speak(SpeechRequest(text="Hello there.", request_id="warm-up"))
+        async with aclosing(self.stream(SpeechRequest(text="Hello there.", request_id="warm-up"))) as blocks:
+            await anext(blocks)
 
     async def aclose(self) -> None:
         """Release both engines. May be called twice."""
