@@ -22,7 +22,7 @@ from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.domain.tokens import SAMPLE_RATE, SAMPLES_PER_FRAME
 from orpheus_tts.ports.audio_decoder import AudioDecoder
 from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, Observer, Outcome, SpeechFinished, SpeechStarted
-from orpheus_tts.ports.token_generator import TokenGenerator
+from orpheus_tts.ports.token_generator import PromptCounter, TokenGenerator
 
 # Nobody waits for the chunks after the first one, so their windows may be economical from the start.
 _LATER_FIRST_HOP = 8 * SAMPLES_PER_FRAME
@@ -60,6 +60,7 @@ class Speaking:
         self._joiner = Joiner(policy.joins)
         self._begun = 0
         self._tokens = 0
+        self._prompt_tokens: int | None = None
         self._retries = 0
         self._samples = 0
         self._first_audio: float | None = None
@@ -108,9 +109,11 @@ class Speaking:
 
     def _begin_chunks(self) -> None:
         while len(self._ahead) < self._policy.parallel_chunks and (chunk := next(self._chunks, None)) is not None:
+            prompt = Prompt(chunk.text, self._request.speaker)
+            self._count(prompt)
             speech = ChunkSpeech(
                 chunk,
-                Prompt(chunk.text, self._request.speaker),
+                prompt,
                 self._request.sampling,
                 generator=self._generator,
                 decoder=self._decoder,
@@ -121,6 +124,10 @@ class Speaking:
             )
             self._begun += 1
             self._ahead.append((speech, asyncio.create_task(speech.run())))
+
+    def _count(self, prompt: Prompt) -> None:
+        if isinstance(self._generator, PromptCounter):
+            self._prompt_tokens = (self._prompt_tokens or 0) + self._generator.prompt_tokens(prompt)
 
     async def _next(self, blocks: AsyncGenerator[NDArray[np.float32], None]) -> NDArray[np.float32] | None:
         """The chunk's next samples, None at its end; within the deadline."""
@@ -174,5 +181,6 @@ class Speaking:
                 seconds=time.monotonic() - self._started,
                 time_to_first_audio=self._first_audio,
                 error=None if failure is None else type(failure).__name__,
+                prompt_tokens=self._prompt_tokens,
             )
         )

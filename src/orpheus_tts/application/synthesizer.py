@@ -43,12 +43,19 @@ class Synthesizer:
         """Whether requests can be answered. Never blocks, never raises."""
         return self._generator.healthy
 
-    async def stream(self, request: SpeechRequest) -> AsyncGenerator[AudioBlock, None]:
+    async def stream(
+        self, request: SpeechRequest, *, observer: Observer | None = None
+    ) -> AsyncGenerator[AudioBlock, None]:
         """Speak.
 
         Chunks of the text are generated in parallel and come out in order, joined. Closing the generator, or cancelling
         the task that awaits it, aborts all engine work before it returns. A reader that pauses holds back its own
         generation: at most `parallel_chunks` chunks are ahead of it.
+
+        Args:
+            request: What to say.
+            observer: Is told what happens to this request, after the synthesizer's own. It knows of the end
+                (`SpeechFinished`) before the generator ends.
 
         Yields:
             Blocks in order, each with at least one sample.
@@ -59,7 +66,8 @@ class Synthesizer:
             EngineDeadError: The engine is gone.
             DeadlineExceededError: The request's deadline passed.
         """
-        speaking = Speaking(request, self._generator, self._decoder, self._policy, self._observer)
+        observers = self._observer if observer is None else _Both(self._observer, observer)
+        speaking = Speaking(request, self._generator, self._decoder, self._policy, observers)
         async with aclosing(speaking.blocks()) as blocks:
             async for block in blocks:
                 yield block
@@ -82,6 +90,16 @@ class Synthesizer:
         """Release both engines. May be called twice."""
         await self._generator.aclose()
         await self._decoder.aclose()
+
+
+class _Both:
+    def __init__(self, first: Observer, second: Observer) -> None:
+        self._observers = first, second
+
+    def observe(self, event: Event) -> None:
+        """Both are told."""
+        for observer in self._observers:
+            observer.observe(event)
 
 
 class _Unobserved:

@@ -47,6 +47,8 @@ class SpeechFinished:
         seconds: Wall time from the start.
         time_to_first_audio: Seconds; None if there was none.
         error: Class name of the error if it failed.
+        prompt_tokens: Length of the prompts of these chunks, each counted once, in the engine's tokens; None if it does
+            not count them.
     """
 
     request_id: str
@@ -59,6 +61,7 @@ class SpeechFinished:
     seconds: float
     time_to_first_audio: float | None
     error: str | None = None
+    prompt_tokens: int | None = None
 
     @property
     def real_time_factor(self) -> float | None:

@@ -1,7 +1,7 @@
 """The port to the language model that answers text with audio tokens."""
 
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,4 +61,17 @@ class TokenGenerator(Protocol):
 
     async def aclose(self) -> None:
         """Release the engine. Calls under way end with `EngineDeadError`. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class PromptCounter(Protocol):
+    """What a token generator may offer beside its port: how long prompts are, as its model counts."""
+
+    def prompt_tokens(self, prompt: Prompt) -> int:
+        """How many ids the engine is given for this prompt, without a prefix. Quick enough for the event loop.
+
+        Raises:
+            EngineError: The prompt cannot be put to the engine.
+        """
         ...

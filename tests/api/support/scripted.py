@@ -13,6 +13,7 @@ import structlog
 
 from orpheus_tts.domain import errors
 from orpheus_tts.domain.pcm import AudioBlock
+from orpheus_tts.ports.observer import SpeechFinished
 
 
 def failure(name):
@@ -32,6 +33,23 @@ SPEECH = np.random.default_rng(7).integers(-9000, 9000, 24_000, dtype=np.int16)
 BLOCKS = np.split(SPEECH, 10)
 
 
+def finished(request):
+    """An account with as many tokens in as the text has words; silent about them if the text says so."""
+    words = request.text.split()
+    return SpeechFinished(
+        request_id=request.request_id,
+        voice=request.voice,
+        outcome="completed",
+        chunks=1,
+        tokens=82,
+        retries=0,
+        audio_seconds=1.0,
+        seconds=0.1,
+        time_to_first_audio=0.1,
+        prompt_tokens=None if "uncounted" in words else len(words),
+    )
+
+
 def configure_logging():
     """Plain tracebacks: the default ones show local variables, and the text among them."""
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
@@ -47,12 +65,14 @@ class ScriptedSynthesizer:
         with Path(self._journal).open("a") as file:
             file.write(line)
 
-    async def stream(self, request):
+    async def stream(self, request, *, observer=None):
         self._note("begin", **asdict(request))
         try:
             async for block in self._play(*request.text.split()):
                 yield block
             self._note("complete", request_id=request.request_id)
+            if observer is not None:
+                observer.observe(finished(request))
         finally:
             self._note("end", request_id=request.request_id)
 
@@ -77,6 +97,8 @@ class ScriptedSynthesizer:
         for block in BLOCKS[3:]:
             await asyncio.sleep(float(what) if act == "slow" else 0)
             yield AudioBlock(block, 1)
+        if act == "big":
+            yield AudioBlock(np.tile(SPEECH, 5), 1)
         while act == "endless":
             self._note("block")
             yield AudioBlock(SPEECH, 2)

@@ -25,6 +25,9 @@ def socket_path():
     shutil.rmtree(directory)
 
 
+USAGE = wire.Usage(input_tokens=5, output_tokens=700)
+
+
 class Speaker:
     """A scripted `speak` hook that records what became of it."""
 
@@ -36,7 +39,7 @@ class Speaker:
         self.begun = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def __call__(self, request):
+    async def __call__(self, request, on_usage):
         self.requests.append(request)
         self.begun.set()
         try:
@@ -48,10 +51,15 @@ class Speaker:
                 if self.error is not None:
                     raise self.error
                 if not self.endless:
+                    on_usage(USAGE)
                     return
         finally:
             self.closed_at = time.monotonic()
             self.closed.set()
+
+
+def ignore(_usage):
+    """For whom it does not matter."""
 
 
 @contextlib.asynccontextmanager
@@ -64,14 +72,30 @@ async def listening(path, speaker, *, healthy=True):
         await server.drain(0)
 
 
-async def collect(path, request=None):
-    return [block async for block in channel.speak(path, request or {})]
+async def collect(path, request=None, on_usage=ignore):
+    return [block async for block in channel.speak(path, request or {}, on_usage)]
 
 
 async def test_blocks_arrive_whole_and_in_order(socket_path):
     blocks = [bytes([n]) * (n * 1000 + 1) for n in range(100)]
     async with listening(socket_path, Speaker(blocks)):
         assert blocks == await collect(socket_path)
+
+
+async def test_what_an_answer_took_is_told_before_it_ends(socket_path):
+    told = []
+    async with listening(socket_path, Speaker()):
+        assert [b"ab", b"cd"] == await collect(socket_path, on_usage=told.append)
+    assert [USAGE] == told
+    assert 705 == USAGE.total_tokens
+
+
+async def test_an_answer_that_fails_tells_nothing(socket_path):
+    told = []
+    async with listening(socket_path, Speaker(error=DecoderError("no"))):
+        with pytest.raises(wire.SpeechFailureError):
+            await collect(socket_path, on_usage=told.append)
+    assert [] == told
 
 
 async def test_the_worker_is_given_the_request_as_asked(socket_path):
@@ -105,7 +129,7 @@ async def test_a_domain_error_crosses_with_its_kinds_field_and_code(socket_path)
 
 async def test_blocks_before_an_error_arrive_before_it(socket_path):
     async with listening(socket_path, Speaker(error=DecoderError("no"))):
-        blocks = channel.speak(socket_path, {})
+        blocks = channel.speak(socket_path, {}, ignore)
         assert [b"ab", b"cd"] == [await anext(blocks), await anext(blocks)]
         with pytest.raises(wire.SpeechFailureError, match="no"):
             await anext(blocks)
@@ -125,7 +149,7 @@ async def test_an_unexpected_error_keeps_its_details_to_itself(socket_path):
 async def test_closing_the_generator_closes_the_speech_within_milliseconds(socket_path):
     speaker = Speaker(endless=True, pause=60)
     async with listening(socket_path, speaker):
-        blocks = channel.speak(socket_path, {})
+        blocks = channel.speak(socket_path, {}, ignore)
         await anext(blocks)
         closing = time.monotonic()
         await blocks.aclose()
@@ -145,11 +169,11 @@ async def test_cancelling_a_client_that_still_waits_closes_the_speech(socket_pat
 async def test_a_client_that_never_reads_holds_back_its_own_speech_only(socket_path):
     greedy, normal = Speaker([bytes(8192)], endless=True), Speaker()
 
-    def hook(request):
-        return (greedy if request["greedy"] else normal)(request)
+    def hook(request, on_usage):
+        return (greedy if request["greedy"] else normal)(request, on_usage)
 
     async with listening(socket_path, hook):
-        stuck = channel.speak(socket_path, {"greedy": True})
+        stuck = channel.speak(socket_path, {"greedy": True}, ignore)
         await anext(stuck)
         before = -1
         while before != greedy.yielded:
@@ -180,7 +204,7 @@ async def test_a_connection_that_ends_inside_a_frame_is_a_lost_worker(socket_pat
         writer.close()
 
     server = await asyncio.start_unix_server(answer, socket_path)
-    blocks = channel.speak(socket_path, {})
+    blocks = channel.speak(socket_path, {}, ignore)
     assert b"ok" == await anext(blocks)
     with pytest.raises(wire.WorkerLostError):
         await anext(blocks)
@@ -217,7 +241,7 @@ async def test_a_socket_left_by_a_dead_worker_is_an_unavailable_worker(socket_pa
 async def test_a_worker_that_drains_finishes_what_runs_and_takes_nothing_new(socket_path):
     speaker = Speaker([b"1", b"2", b"3"], pause=0.05)
     async with listening(socket_path, speaker) as server:
-        running = channel.speak(socket_path, {})
+        running = channel.speak(socket_path, {}, ignore)
         first = await anext(running)
         draining = asyncio.create_task(server.drain(10))
         await asyncio.sleep(0)
@@ -230,7 +254,7 @@ async def test_a_worker_that_drains_finishes_what_runs_and_takes_nothing_new(soc
 async def test_a_worker_that_cannot_wait_cuts_off_what_runs(socket_path):
     speaker = Speaker(endless=True, pause=0.01)
     async with listening(socket_path, speaker) as server:
-        blocks = channel.speak(socket_path, {})
+        blocks = channel.speak(socket_path, {}, ignore)
         await anext(blocks)
         await server.drain(0)
         assert speaker.closed.is_set()
@@ -264,7 +288,7 @@ async def test_the_pool_spreads_requests_and_passes_over_dead_workers(socket_pat
     speakers = [Speaker(endless=True, pause=60), Speaker(endless=True, pause=60)]
     async with listening(paths[0], speakers[0]), listening(paths[2], speakers[1]):
         workers = pool.WorkerPool(paths)
-        streams = [workers.speak({"n": n}) for n in range(4)]
+        streams = [workers.speak({"n": n}, ignore) for n in range(4)]
         for stream in streams:
             await anext(stream)
         assert [2, 2] == [len(speaker.requests) for speaker in speakers]
@@ -277,7 +301,7 @@ async def test_a_pool_without_workers_is_loading(socket_path):
     workers = pool.WorkerPool([socket_path])
     assert "loading" == (await workers.health()).status
     with pytest.raises(wire.WorkerUnavailableError, match="loading"):
-        await anext(workers.speak({}))
+        await anext(workers.speak({}, ignore))
 
 
 async def test_a_request_that_a_worker_took_is_not_given_to_another(socket_path):
@@ -290,7 +314,7 @@ async def test_a_request_that_a_worker_took_is_not_given_to_another(socket_path)
     server = await asyncio.start_unix_server(die, socket_path)
     async with listening(other, speaker):
         with pytest.raises(wire.WorkerLostError):
-            await anext(pool.WorkerPool([socket_path, other]).speak({}))
+            await anext(pool.WorkerPool([socket_path, other]).speak({}, ignore))
     assert [] == speaker.requests
     server.close()
 

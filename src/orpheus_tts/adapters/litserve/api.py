@@ -21,10 +21,11 @@ import structlog
 from orpheus_tts.adapters.litserve.lifecycle import when_orphaned
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, SpeechSynthesizer
 from orpheus_tts.adapters.litserve.supervisor import READY
-from orpheus_tts.adapters.litserve.wire import request_from_json
+from orpheus_tts.adapters.litserve.wire import Usage, request_from_json
 from orpheus_tts.domain.errors import BackendUnavailableError
 from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
 from orpheus_tts.domain.speech import SpeechRequest
+from orpheus_tts.ports.observer import Event, Observer, SpeechFinished
 
 _START_FAILED = 3  # exit code
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # exit code, as shells count
@@ -79,9 +80,9 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         """What came over the channel, as a request."""
         return request_from_json(request)
 
-    def predict(self, x: SpeechRequest) -> AsyncGenerator[AudioBlock, None]:
+    def predict(self, x: SpeechRequest, observer: Observer | None = None) -> AsyncGenerator[AudioBlock, None]:
         """Speak. Raises what the synthesizer raises."""
-        return self.synthesizer.stream(x)
+        return self.synthesizer.stream(x, observer=observer)
 
     async def encode_response(self, output: AsyncGenerator[AudioBlock, None]):  # type: ignore[no-untyped-def]  # noqa: ANN201 - FastAPI would make a response model of it
         """Blocks of audio as PCM bytes: signed 16-bit little-endian, mono, 24 kHz."""
@@ -89,9 +90,11 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
             async for block in output:
                 yield pcm_bytes(block.samples)
 
-    def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-        """The three hooks in a row: what came over the channel to PCM bytes."""
-        encoded: AsyncGenerator[bytes, None] = self.encode_response(self.predict(self.decode_request(request)))
+    def answer(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
+        """The three hooks in a row: what came over the channel to PCM bytes. `on_usage` is told before they end."""
+        speech = self.decode_request(request)
+        blocks = self.predict(speech, _UsageObserver(speech, on_usage))
+        encoded: AsyncGenerator[bytes, None] = self.encode_response(blocks)
         return encoded
 
     def report_ready(self) -> None:
@@ -116,6 +119,20 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.graceful_timeout + 2 * _CLOSE_SECONDS)
         os._exit(1)
+
+
+class _UsageObserver:
+    """Tells what a request took, once it has ended. An `Observer`."""
+
+    def __init__(self, request: SpeechRequest, on_usage: Callable[[Usage], None]) -> None:
+        self._request = request
+        self._on_usage = on_usage
+
+    def observe(self, event: Event) -> None:
+        """Wait for the end."""
+        if isinstance(event, SpeechFinished):
+            counted = event.prompt_tokens
+            self._on_usage(Usage(len(self._request.text) if counted is None else counted, event.tokens))
 
 
 async def _ready_synthesizer(make: MakeSynthesizer, device: str) -> SpeechSynthesizer:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 
 from orpheus_tts.adapters.litserve.errors import ModelNotFoundError
 from orpheus_tts.adapters.litserve.formats import DEFAULT_FORMAT, FORMATS, OutputFormat, find_format
+from orpheus_tts.adapters.litserve.framing import FRAMINGS, Framing
 from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.domain.errors import InvalidRequestError
 from orpheus_tts.domain.speech import (
@@ -60,7 +61,12 @@ class SpeechBody(BaseModel):
         "when it is complete, with true sizes and Content-Length.",
     )
     speed: _Real | None = Field(None, description="1.0, the only speed so far.")
-    stream_format: StrictStr | None = Field(None, description="`audio`, the only one so far.")
+    stream_format: StrictStr | None = Field(
+        None,
+        description="`audio` (the default): the body is the audio. `sse`: server-sent events with the audio in base64, "
+        "and what it took in tokens at the end.",
+        json_schema_extra={"enum": [*FRAMINGS, None]},
+    )
     instructions: StrictStr | None = Field(
         None, description="Accepted for compatibility. This model is not steered by instructions: use tags in the text."
     )
@@ -87,6 +93,7 @@ class SpeechOrder:
 
     request: SpeechRequest
     output: OutputFormat
+    framing: type[Framing]
     stream: bool
 
 
@@ -105,12 +112,7 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
         raise InvalidRequestError(
             "speed", f"This server speaks at speed 1.0 only, not {body.speed}.", code="unsupported_value"
         )
-    if body.stream_format not in (None, "audio"):
-        raise InvalidRequestError(
-            "stream_format",
-            f"This server streams plain audio only: set stream_format to 'audio', not {body.stream_format[:40]!r}.",
-            code="unsupported_value",
-        )
+    framing = _framing(body)
     _check_text(body.input, options.max_input_characters)
     sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
     request = SpeechRequest(
@@ -120,7 +122,22 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
         deadline=options.deadline,
         request_id=request_id,
     )
-    return SpeechOrder(request, output, stream=body.stream is not False)
+    return SpeechOrder(request, output, framing, stream=body.stream is not False)
+
+
+def _framing(body: SpeechBody) -> type[Framing]:
+    name = "audio" if body.stream_format is None else body.stream_format
+    if name not in FRAMINGS:
+        raise InvalidRequestError(
+            "stream_format",
+            f"This server streams {' or '.join(FRAMINGS)}, not {name[:40]!r}: set stream_format to one of these.",
+            code="unsupported_value",
+        )
+    if name == "sse" and body.stream is False:
+        raise InvalidRequestError(
+            "stream", "Events are always streamed: leave out either stream=false or stream_format='sse'."
+        )
+    return FRAMINGS[name]
 
 
 def _voice_name(voice: Any, default: str) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from orpheus_tts.adapters.litserve.wire import (
     Failure,
     Kind,
     SpeechFailureError,
+    Usage,
     WorkerLostError,
     WorkerUnavailableError,
     frame,
@@ -32,6 +34,9 @@ HIGH_WATER_BYTES = 64 * 1024
 BACKLOG = 1024
 HEALTH_TIMEOUT_SECONDS = 1.0
 
+# A request's JSON to PCM bytes, block by block. The second argument is told what they took, before they end.
+Speak = Callable[[dict[str, Any], Callable[[Usage], None]], AsyncGenerator[bytes, None]]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -42,13 +47,11 @@ class _ClientGoneError(Exception):
 class ChannelServer:
     """The worker's end: answers each connection in a task of its own."""
 
-    def __init__(
-        self, speak: Callable[[dict[str, Any]], AsyncGenerator[bytes, None]], healthy: Callable[[], bool]
-    ) -> None:
+    def __init__(self, speak: Speak, healthy: Callable[[], bool]) -> None:
         """Answer with these.
 
         Args:
-            speak: A request's JSON to PCM bytes, block by block. Closed, or cancelled, as soon as the client goes.
+            speak: Answers a request. Closed, or cancelled, as soon as the client goes.
             healthy: Whether requests can be answered.
         """
         self._speak_hook = speak
@@ -102,13 +105,12 @@ class ChannelServer:
                 speaking.cancel()
 
         leaving.add_done_callback(cancel)
-        sent = 0
+        told: list[Usage] = []
         try:
-            async with aclosing(self._speak_hook(request)) as blocks:
+            async with aclosing(self._speak_hook(request, told.append)) as blocks:
                 async for block in blocks:
                     await _send(writer, frame(Kind.AUDIO, block))
-                    sent += len(block)
-            last = frame(Kind.END, to_json({"bytes": sent}))
+            last = frame(Kind.END, to_json(asdict(told[-1])))
         except _ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one answer ends that answer only
@@ -120,12 +122,15 @@ class ChannelServer:
         writer.write(last)
 
 
-async def speak(path: Path, request: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+async def speak(
+    path: Path, request: Mapping[str, Any], on_usage: Callable[[Usage], None]
+) -> AsyncGenerator[bytes, None]:
     """The HTTP process's end: ask a worker to speak. Closing the generator cancels the work there.
 
     Args:
         path: The worker's socket.
         request: As of `request_to_json`.
+        on_usage: Told what the answer took, before it ends.
 
     Yields:
         PCM bytes, block by block, no faster than they are taken.
@@ -143,6 +148,7 @@ async def speak(path: Path, request: Mapping[str, Any]) -> AsyncGenerator[bytes,
             if kind is Kind.AUDIO:
                 yield payload
             elif kind is Kind.END:
+                on_usage(Usage(**json.loads(payload)))
                 return
             elif kind is Kind.FAILURE:
                 raise SpeechFailureError(Failure.from_bytes(payload))

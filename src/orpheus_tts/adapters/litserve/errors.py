@@ -61,10 +61,13 @@ class Answer:
     code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def detail(self) -> dict[str, Any]:
+        """The error in OpenAI's form, as JSON values."""
+        return ErrorDetail(message=self.message, type=self.type, param=self.param, code=self.code).model_dump()
+
     def response(self) -> JSONResponse:
-        """The answer in OpenAI's form."""
-        error = ErrorDetail(message=self.message, type=self.type, param=self.param, code=self.code)
-        return JSONResponse({"error": error.model_dump()}, self.status, dict(self.headers))
+        """The answer with the error as its body."""
+        return JSONResponse({"error": self.detail()}, self.status, dict(self.headers))
 
 
 def _unavailable(message: str, code: str, retry_seconds: int) -> Answer:
@@ -72,15 +75,26 @@ def _unavailable(message: str, code: str, retry_seconds: int) -> Answer:
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, message, code=code, headers=headers)
 
 
+UNAUTHORIZED = Answer(
+    HTTPStatus.UNAUTHORIZED,
+    "No valid API key was given. Send one of this server's keys (TTS_API_KEYS) as `Authorization: Bearer KEY` or "
+    "`X-API-Key: KEY`.",
+    _INVALID,
+    code="invalid_api_key",
+    headers={"www-authenticate": "Bearer"},
+)
 INTERNAL_ERROR = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed to answer this.", code="internal_error")
 SHUTTING_DOWN = _unavailable("The server is shutting down.", "shutting_down", _LOADING_RETRY_SECONDS)
 
-# By the name of the domain's error. The deadline's answer is not worth a retry: the same text takes as long again, and
 # OpenAI's clients would otherwise try two more times.
+_NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
+
+# By the name of the domain's error. After the deadline the same text would take as long again; speech that failed was
+# tried by the server itself, as often as the operator allows.
 _FAILURES: Mapping[str, tuple[int, str, Mapping[str, str]]] = {
     "InvalidRequestError": (HTTPStatus.BAD_REQUEST, "invalid_value", {}),
-    "DeadlineExceededError": (HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", {"x-should-retry": "false"}),
-    "SpeechFailedError": (HTTPStatus.INTERNAL_SERVER_ERROR, "speech_failed", {}),
+    "DeadlineExceededError": (HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", _NO_RETRY),
+    "SpeechFailedError": (HTTPStatus.INTERNAL_SERVER_ERROR, "speech_failed", _NO_RETRY),
     "EngineDeadError": (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "engine_unavailable",
@@ -100,17 +114,17 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _respond(request: Request, error: Exception) -> JSONResponse:
-    return answer_to(error, request.method, request.url.path).response()
+    if isinstance(error, HTTPException):
+        return _of_http(error, request.method, request.url.path).response()
+    return answer_to(error).response()
 
 
-def answer_to(error: Exception, method: str, path: str) -> Answer:
+def answer_to(error: Exception) -> Answer:
     """The answer to a request that ended in this error."""
     answer = INTERNAL_ERROR
     match error:
         case RequestValidationError():
             answer = _of_validation(error.errors())
-        case HTTPException():
-            answer = _of_http(error, method, path)
         case SpeechFailureError():
             answer = _of_failure(error.failure)
         case ModelNotFoundError():
@@ -142,6 +156,7 @@ def _of_http(error: HTTPException, method: str, path: str) -> Answer:
             "request_too_large",
             "The request body is larger than this server takes.",
         ),
+        HTTPStatus.REQUEST_TIMEOUT: ("request_timeout", "The request body took too long to arrive."),
         HTTPStatus.BAD_REQUEST: ("invalid_json", "The request body could not be read as JSON."),
     }
     code, message = reasons.get(HTTPStatus(error.status_code), (None, str(error.detail)))

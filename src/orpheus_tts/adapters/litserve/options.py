@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
+from orpheus_tts.ports.observer import Observer
 
 # What LitServe accepts (litserve/server.py, `run`).
 HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
@@ -25,8 +26,12 @@ class SpeechSynthesizer(Protocol):
         """False once no more requests can be answered; the worker is then replaced. Never blocks."""
         ...
 
-    def stream(self, request: SpeechRequest) -> AsyncGenerator[AudioBlock, None]:
+    def stream(self, request: SpeechRequest, *, observer: Observer | None = None) -> AsyncGenerator[AudioBlock, None]:
         """Speak. Closing the generator, or cancelling whoever awaits it, aborts all its work.
+
+        Args:
+            request: What to say.
+            observer: Is told of the end (`SpeechFinished`) before the generator ends.
 
         Raises:
             OrpheusError: As in `orpheus_tts.domain.errors`.
@@ -71,6 +76,11 @@ class ServeOptions:
         log_level: `critical`, `error`, `warning`, `info`, `debug` or `trace`; from `debug` on, every HTTP request is
             logged.
         graceful_timeout: Seconds that running answers get to finish once the server is told to stop.
+        api_keys: Of which a request must bring one, except for `/`, `/health`, `/docs` and `/openapi.json`; none needed
+            if empty.
+        open_listings: Whether models and voices are listed without a key as well.
+        cors_origins: Web pages of these origins may use the server: `https://example.org`, or `*` for any.
+        body_timeout: Seconds a request's body may take to arrive.
 
     Raises:
         ValueError: A value is outside what is stated here; the message says what is allowed.
@@ -92,6 +102,10 @@ class ServeOptions:
     devices: int | Literal["auto"] = 1
     log_level: str = "info"
     graceful_timeout: float = 30.0
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    open_listings: bool = True
+    cors_origins: tuple[str, ...] = ()
+    body_timeout: float = 30.0
 
     def __post_init__(self) -> None:
         if self.host not in HOSTS:
@@ -107,6 +121,10 @@ class ServeOptions:
             raise ValueError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
         if not self.graceful_timeout >= 0:
             raise ValueError(f"graceful_timeout must be 0 or more seconds, not {self.graceful_timeout}.")
+        if not self.body_timeout > 0:
+            raise ValueError(f"body_timeout must be above 0 seconds, not {self.body_timeout}.")
+        if not all(self.api_keys):
+            raise ValueError("An API key is empty.")
         if self.deadline is not None and not self.deadline > 0:
             raise ValueError(f"deadline must be above 0 seconds, not {self.deadline}.")
         find_voice(self.voice)

@@ -1,14 +1,14 @@
 """The workers as one HTTP process sees them: which of them to ask, and how they are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from orpheus_tts.adapters.litserve.channel import ask_health, speak
-from orpheus_tts.adapters.litserve.wire import WorkerUnavailableError
+from orpheus_tts.adapters.litserve.wire import Usage, WorkerUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,14 @@ class WorkerPool:
         # Ordered by last use, so that workers with as many requests take turns.
         self._in_flight = dict.fromkeys(paths, 0)
 
-    async def speak(self, request: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+    async def speak(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
         """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
 
         A request that a worker has taken is never given to a second: it may be what killed the first.
+
+        Args:
+            request: As of `request_to_json`.
+            on_usage: Told what the answer took, before it ends.
 
         Yields:
             PCM bytes, block by block.
@@ -54,7 +58,7 @@ class WorkerPool:
         for path in sorted(self._in_flight, key=self._in_flight.__getitem__):
             self._in_flight[path] = self._in_flight.pop(path) + 1
             try:
-                async with aclosing(speak(path, request)) as blocks:
+                async with aclosing(speak(path, request, on_usage)) as blocks:
                     async for block in blocks:
                         yield block
             except WorkerUnavailableError:

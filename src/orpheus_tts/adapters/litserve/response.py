@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from orpheus_tts.adapters.litserve.formats import OutputFormat
+from orpheus_tts.adapters.litserve.framing import Framing
 from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
 
 _log = structlog.get_logger(__name__)
@@ -24,13 +25,20 @@ class SpeechResponse(Response):
     """
 
     def __init__(
-        self, blocks: AsyncGenerator[bytes, None], output: OutputFormat, *, stream: bool, request_id: str
+        self,
+        blocks: AsyncGenerator[bytes, None],
+        output: OutputFormat,
+        framing: Framing,
+        *,
+        stream: bool,
+        request_id: str,
     ) -> None:
         """Answer with these blocks.
 
         Args:
             blocks: PCM, signed 16-bit little-endian.
             output: The format to send.
+            framing: How it is put into a streamed body.
             stream: Whether to send while it is spoken, or only the complete file with its length.
             request_id: For the log.
         """
@@ -38,9 +46,10 @@ class SpeechResponse(Response):
         self.status_code = 200
         self.media_type = output.media_type
         self.background = None
-        self.init_headers()
+        self.init_headers(framing.headers(output.media_type))
         self._blocks = blocks
         self._output = output
+        self._framing = framing
         self._stream = stream
         self._log = _log.bind(request_id=request_id)
 
@@ -72,16 +81,20 @@ class SpeechResponse(Response):
                         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                         started = True
                     if data:
-                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                        await send({"type": "http.response.body", "body": self._framing.audio(data), "more_body": True})
         except OrpheusError as error:
             if not started:
                 raise
-            # Returning now makes uvicorn close the connection without the final chunk.
             self._log.warning("speech broken off", error=str(error))
+            last = self._framing.failure(error)
+            # Returning without it makes uvicorn close the connection without the final chunk.
+            if last is not None:
+                await send({"type": "http.response.body", "body": last, "more_body": False})
             return
         if not started:
             raise _no_audio()
-        await send({"type": "http.response.body", "body": encoder.finish(), "more_body": False})
+        last = self._framing.audio(encoder.finish()) + self._framing.end()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _send_file(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._blocks) as blocks:

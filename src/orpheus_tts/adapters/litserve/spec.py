@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from orpheus_tts.adapters.litserve.body import SpeechBody, understand
 from orpheus_tts.adapters.litserve.errors import ErrorBody, ModelNotFoundError
 from orpheus_tts.adapters.litserve.formats import FORMATS
+from orpheus_tts.adapters.litserve.framing import EVENTS_MEDIA_TYPE
 from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.response import SpeechResponse
@@ -49,7 +50,10 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 _AUDIO: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
-        "content": {entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()},
+        "content": {
+            **{entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()},
+            EVENTS_MEDIA_TYPE: {"schema": {"type": "string"}},
+        },
     }
 }
 
@@ -98,8 +102,9 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
     async def create_speech(body: SpeechBody, request: Request) -> Response:
         """Turn text into speech."""
         order = understand(body, options, request_id=request.state.request_id)
-        blocks = pool.speak(request_to_json(order.request))
-        return SpeechResponse(blocks, order.output, stream=order.stream, request_id=order.request.request_id)
+        framing = order.framing()
+        blocks = pool.speak(request_to_json(order.request), framing.take_usage)
+        return SpeechResponse(blocks, order.output, framing, stream=order.stream, request_id=order.request.request_id)
 
 
 def add_catalogue(router: APIRouter, options: ServeOptions) -> None:

@@ -26,7 +26,7 @@ class Kind(IntEnum):
     SPEAK = 1  # request: JSON of a speech request
     HEALTH = 2  # request: empty
     AUDIO = 3  # answer: PCM; any number of them
-    END = 4  # last of a good answer: JSON report
+    END = 4  # last of a good answer: JSON of its `Usage`
     FAILURE = 5  # last of a failed one: JSON of a `Failure`
 
 
@@ -55,6 +55,25 @@ class SpeechFailureError(ChannelError):
     def __init__(self, failure: "Failure") -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer took, in OpenAI's words.
+
+    Attributes:
+        input_tokens: Length of the prompts that the text was put to the engine in, in its model's tokens; characters of
+            the text on a backend that does not count them.
+        output_tokens: Audio tokens that came from the engine, those of discarded attempts included.
+    """
+
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def total_tokens(self) -> int:
+        """Both."""
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)

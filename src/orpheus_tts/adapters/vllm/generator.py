@@ -15,7 +15,7 @@ from orpheus_tts.domain.errors import EngineDeadError, EngineError, PromptTooLon
 from orpheus_tts.domain.prompt import Prompt, prompt_ids
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH
-from orpheus_tts.ports.token_generator import TokenBatch, TokenGenerator
+from orpheus_tts.ports.token_generator import PromptCounter, TokenBatch, TokenGenerator
 
 
 class VllmTokenGenerator:
@@ -47,6 +47,10 @@ class VllmTokenGenerator:
     def healthy(self) -> bool:
         """False once the engine core has died or was shut down."""
         return not (self._closed or self._engine.errored)
+
+    def prompt_tokens(self, prompt: Prompt) -> int:
+        """How many ids the engine is given for this prompt; see `PromptCounter`."""
+        return len(self._input_ids(prompt, np.empty(0, dtype=np.int64)))
 
     async def generate(
         self, prompt: Prompt, sampling: Sampling, *, prefix: TokenBatch, request_id: str
@@ -158,3 +162,4 @@ class VllmTokenGenerator:
 
 if TYPE_CHECKING:
     _: TokenGenerator = VllmTokenGenerator(VllmConfig())
+    _counter: PromptCounter = VllmTokenGenerator(VllmConfig())

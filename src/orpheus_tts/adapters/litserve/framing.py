@@ -1,0 +1,109 @@
+"""How encoded speech is put into a body: as it is, or as OpenAI's server-sent events."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from orpheus_tts.adapters.litserve.errors import answer_to
+from orpheus_tts.adapters.litserve.wire import Usage
+
+EVENTS_MEDIA_TYPE = "text/event-stream"
+# Audio of one event. As base64 it stays below the 64 KiB that asyncio's readline takes by default, and it is even, so
+# that no sample of a pcm is split. 0.7 s of pcm.
+_EVENT_BYTES = 32 * 1024
+# Between the server and the client nobody is to wait for more: `no-cache` by custom, and nginx's own word for it.
+_EVENT_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class Framing(Protocol):
+    """Puts one answer into its body. Not for concurrent use: one for each answer."""
+
+    def headers(self, media_type: str) -> Mapping[str, str]:
+        """The answer's headers. `media_type`: of the audio."""
+        ...
+
+    def take_usage(self, usage: Usage) -> None:
+        """Be told what the answer took, before `end`."""
+        ...
+
+    def audio(self, data: bytes) -> bytes:
+        """The next encoded audio as a part of the body."""
+        ...
+
+    def end(self) -> bytes:
+        """What follows the last audio of a good answer."""
+        ...
+
+    def failure(self, error: Exception) -> bytes | None:
+        """What ends an answer that failed after its first audio; None if only breaking the connection can tell."""
+        ...
+
+
+class PlainFraming:
+    """The audio as it is. A `Framing`."""
+
+    def headers(self, media_type: str) -> Mapping[str, str]:
+        """The audio's own type."""
+        return {"content-type": media_type}
+
+    def take_usage(self, usage: Usage) -> None:
+        """There is no place to tell it."""
+
+    def audio(self, data: bytes) -> bytes:
+        """As it is."""
+        return data
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def failure(self, error: Exception) -> bytes | None:  # noqa: ARG002 - part of the protocol
+        """Inside audio nothing can be said."""
+        return None
+
+
+class EventFraming:
+    """`stream_format` sse: events that hold base64 of the same bytes, then what they took. A `Framing`.
+
+    The form is that of OpenAI's API reference (`speech.audio.delta`, `speech.audio.done`), with the `[DONE]` that the
+    real service sends last. An answer that fails half-way ends in an object with the key `error`, which OpenAI's
+    clients raise, and without `[DONE]`.
+    """
+
+    def __init__(self) -> None:
+        self._usage = Usage(0, 0)
+
+    def headers(self, media_type: str) -> Mapping[str, str]:  # noqa: ARG002 - part of the protocol
+        """Those of an event stream."""
+        return {"content-type": EVENTS_MEDIA_TYPE, **_EVENT_HEADERS}
+
+    def take_usage(self, usage: Usage) -> None:
+        """Keep it for the end."""
+        self._usage = usage
+
+    def audio(self, data: bytes) -> bytes:
+        """One event or more; none for no audio."""
+        pieces = (data[start : start + _EVENT_BYTES] for start in range(0, len(data), _EVENT_BYTES))
+        return b"".join(
+            _event({"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}) for piece in pieces
+        )
+
+    def end(self) -> bytes:
+        """The usage, and `[DONE]`."""
+        usage = {**asdict(self._usage), "total_tokens": self._usage.total_tokens}
+        return _event({"type": "speech.audio.done", "usage": usage}) + b"data: [DONE]\n\n"
+
+    def failure(self, error: Exception) -> bytes | None:
+        """The error, as the body of an error answer would hold it."""
+        return _event({"type": "error", "error": answer_to(error).detail()})
+
+
+FRAMINGS: Mapping[str, type[Framing]] = MappingProxyType({"audio": PlainFraming, "sse": EventFraming})
+"""By `stream_format`."""
+
+
+def _event(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
