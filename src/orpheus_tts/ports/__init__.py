@@ -2,7 +2,18 @@
 
 from orpheus_tts.ports.audio_decoder import AudioDecoder
 from orpheus_tts.ports.observer import Observer
-from orpheus_tts.ports.speech_encoder import SpeechEncoder
+from orpheus_tts.ports.output_format import OutputFormat
+from orpheus_tts.ports.speech_encoder import SpeechEncoder, SpeechWriter
+from orpheus_tts.ports.speech_tempo import MakeTempo, SpeechTempo
 from orpheus_tts.ports.token_generator import TokenGenerator
 
-__all__ = ["AudioDecoder", "Observer", "SpeechEncoder", "TokenGenerator"]
+__all__ = [
+    "AudioDecoder",
+    "MakeTempo",
+    "Observer",
+    "OutputFormat",
+    "SpeechEncoder",
+    "SpeechTempo",
+    "SpeechWriter",
+    "TokenGenerator",
+]
