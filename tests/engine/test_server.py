@@ -168,8 +168,7 @@ def test_a_long_text_streams_as_one_file_that_reads_back(server, client, tmp_pat
     assert np.abs(samples).max() > 0
 
 
-def test_the_samples_are_those_of_the_reference_codec(server, snac_folder):
-    """The same seed twice, streamed and complete: the same file; and no part of it is missing."""
+def test_the_same_seed_gives_the_same_samples_streamed_and_complete(server):
     body = {"input": TEXT, "seed": 11, "response_format": "pcm"}
     streamed = httpx.post(f"{server.url}/v1/audio/speech", json=body, timeout=120)
     complete = httpx.post(f"{server.url}/v1/audio/speech", json={**body, "stream": False}, timeout=120)
@@ -260,15 +259,11 @@ def test_loops_of_the_model_are_stopped_and_left(start, tmp_path_factory):
 
 
 def test_what_cannot_fit_the_context_is_refused_before_any_sound(start, speaking_checkpoint):
-    with start(speaking_checkpoint, TTS_MAX_MODEL_LEN="64") as server:
-        for text, code in [
-            (LONG, "max_tokens_too_small"),
-            ("Hi" + "\N{ZERO WIDTH JOINER}" * 18, "context_length_exceeded"),
-        ]:
-            answer = httpx.post(f"{server.url}/v1/audio/speech", json={"input": text}, timeout=60)
-            error = answer.json()["error"]
-            assert (answer.status_code, error["code"]) == (400, code)
-            assert "TTS_MAX_MODEL_LEN" in error["message"]
+    with start(speaking_checkpoint, TTS_MAX_MODEL_LEN="128") as server:
+        answer = httpx.post(f"{server.url}/v1/audio/speech", json={"input": LONG}, timeout=60)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (400, "max_tokens_too_small")
+        assert "TTS_MAX_MODEL_LEN" in error["message"]
         assert server.health() == 200
 
 

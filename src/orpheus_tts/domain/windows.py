@@ -32,7 +32,8 @@ class WindowPlanner:
 
     The first block leaves as soon as one sample is final (for SNAC after three frames: 1,387 samples). Later ones wait
     for half of what was emitted so far, up to `max_hop`: latency first, then economy, and a listener never runs dry on
-    an engine a third faster than real time.
+    an engine a third faster than real time. Which windows are planned depends on the number of frames alone, not on
+    when they come, so that the same codes give the same samples to the last bit.
 
     Args:
         receptive_field: R above, in samples.
@@ -56,12 +57,16 @@ class WindowPlanner:
         Returns:
             None if there is nothing to do yet, or, at the end, nothing left. The window counts as emitted.
         """
-        final = frames * SAMPLES_PER_FRAME if ended else self.final_samples(frames)
-        if final - self.emitted < (1 if ended else self._hop()):
+        stop = self.frames_needed(self.emitted + self._hop())
+        if stop <= frames:
+            final = self.final_samples(stop)
+        elif ended and self.emitted < frames * SAMPLES_PER_FRAME:
+            stop, final = frames, frames * SAMPLES_PER_FRAME
+        else:
             return None
         start = max(0, (self.emitted - self._receptive_field) // SAMPLES_PER_FRAME)
         offset = start * SAMPLES_PER_FRAME
-        window = Window(start, frames, self.emitted - offset, final - offset)
+        window = Window(start, stop, self.emitted - offset, final - offset)
         self.emitted = final
         return window
 
