@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orpheus_tts.domain import speech
 from orpheus_tts.domain.speech import Sampling
@@ -18,6 +18,15 @@ def _known_voice(name: str) -> str:
 
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    """A list written with commas, as its items."""
+    return [item for part in value.split(",") if (item := part.strip())] if isinstance(value, str) else value
+
+
+# As browsers send it: no path, and no slash at the end. `null` is a page from a file.
+Origin = Annotated[str, Field(pattern=r"^(\*|null|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
 
 
 class Settings(BaseSettings):
@@ -45,6 +54,12 @@ class Settings(BaseSettings):
     """Port to listen on."""
     http_workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that speak HTTP."""
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Keys, separated by commas, of which every request must bring one; none needed if empty."""
+    open_listings: bool = True
+    """Whether models and voices are listed without a key as well, as Open WebUI asks for them."""
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Web pages of these origins, separated by commas, may use the server; `*` for any."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), Field(validation_alias="LOG_LEVEL")
     ] = "info"

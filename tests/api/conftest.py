@@ -163,6 +163,18 @@ def client(shared):
         yield client
 
 
+KEYS = ("sk-first", "sk-second")
+PAGE = "https://app.example"
+
+
+@pytest.fixture(scope="session")
+def guarded(start):
+    """A server with keys, of which `guarded.keys` are two, for web pages of `guarded.page`; impatient with bodies."""
+    with start({"api_keys": KEYS, "cors_origins": [PAGE], "body_timeout": 1.0}) as server:
+        server.keys, server.page = KEYS, PAGE
+        yield server.ready()
+
+
 @pytest.fixture
 def wait_until():
     return until

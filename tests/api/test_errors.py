@@ -97,7 +97,12 @@ def test_an_unknown_model_is_a_404_that_names_the_served_one(client):
         ("GET", "/nothing", 404, "unknown_url"),
         ("GET", "/predict", 404, "unknown_url"),
         ("GET", "/info", 404, "unknown_url"),
+        ("POST", "/v1/nothing", 404, "unknown_url"),
         ("GET", "/v1/audio/speech", 405, "method_not_allowed"),
+        ("PUT", "/v1/audio/speech", 405, "method_not_allowed"),
+        ("OPTIONS", "/v1/audio/speech", 405, "method_not_allowed"),
+        ("POST", "/v1/models", 405, "method_not_allowed"),
+        ("PATCH", "/", 405, "method_not_allowed"),
         ("DELETE", "/health", 405, "method_not_allowed"),
         ("GET", "/v1/models/nothing/here", 404, "model_not_found"),
     ],
@@ -105,6 +110,20 @@ def test_an_unknown_model_is_a_404_that_names_the_served_one(client):
 def test_wrong_urls_and_methods_have_the_same_form(server, method, path, status, code):
     answer = server.request(method, path)
     assert (status, code) == (answer.status_code, error_of(answer)["code"])
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/docs", "/openapi.json", "/v1/models", "/v1/models/orpheus"])
+def test_head_is_get_without_a_body(server, path):
+    head, whole = server.request("HEAD", path), server.request("GET", path)
+    assert (200, b"") == (head.status_code, head.content)
+    assert whole.headers["content-type"] == head.headers["content-type"]
+    assert len(whole.content) == int(head.headers["content-length"])
+    assert head.headers["x-request-id"]
+
+
+def test_head_of_what_cannot_be_got_fails_as_get_does(server):
+    assert [405, 404] == [server.request("HEAD", path).status_code for path in ("/v1/audio/speech", "/nothing")]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -142,11 +161,12 @@ def test_a_failure_before_the_first_audio_has_its_own_status(client, failure, st
     assert "detail" not in caught.value.message
 
 
-def test_a_deadline_is_not_worth_a_retry(server):
+@pytest.mark.parametrize("failure", ["deadline", "failed"])
+def test_what_another_try_cannot_cure_is_not_retried(server, failure):
     with openai.OpenAI(base_url=server.url, api_key="none", max_retries=2) as client:
         before = len(server.notes("begin"))
         with pytest.raises(openai.InternalServerError):
-            client.audio.speech.create(model="tts-1", voice="tara", input="fail-before deadline")
+            client.audio.speech.create(model="tts-1", voice="tara", input=f"fail-before {failure}")
     assert before + 1 == len(server.notes("begin"))
 
 

@@ -1,4 +1,4 @@
-"""What wraps every HTTP request: its id, and the last resort for errors that nobody expected. Plain ASGI."""
+"""What wraps every HTTP request: its id, the last resort for errors that nobody expected, and HEAD. Plain ASGI."""
 
 import asyncio
 import re
@@ -55,3 +55,16 @@ class RequestMiddleware:
             _log.exception("request crashed", request_id=request_id, path=scope["path"])
             if not started:
                 await INTERNAL_ERROR.response()(scope, receive, send_with_id)
+
+
+class HeadMiddleware:
+    """Answers HEAD as GET is answered; uvicorn leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)

@@ -18,14 +18,17 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import litserve
 import litserve.server
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from orpheus_tts.adapters.litserve.api import SpeechAPI
 from orpheus_tts.adapters.litserve.errors import install_error_handlers
+from orpheus_tts.adapters.litserve.keys import KeyMiddleware
 from orpheus_tts.adapters.litserve.lifecycle import (
     StopRequest,
     end,
@@ -33,8 +36,9 @@ from orpheus_tts.adapters.litserve.lifecycle import (
     stop_on_signals,
     when_orphaned,
 )
+from orpheus_tts.adapters.litserve.limits import BodyLimitMiddleware
 from orpheus_tts.adapters.litserve.loop import SpeechLoop, socket_path
-from orpheus_tts.adapters.litserve.middleware import RequestMiddleware
+from orpheus_tts.adapters.litserve.middleware import HeadMiddleware, RequestMiddleware
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
@@ -79,8 +83,7 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
             devices=options.devices,
             workers_per_device=options.workers_per_device,
             timeout=False,
-            max_payload_size=_MAX_BODY_BYTES,
-            middlewares=[RequestMiddleware],
+            middlewares=_middlewares(options),
         )
         if not self.devices:
             raise BackendUnavailableError(f"There is no {options.accelerator} device here to run on.")
@@ -201,6 +204,25 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
         return 1
     finally:
         shutil.rmtree(run_directory, ignore_errors=True)
+
+
+def _middlewares(options: ServeOptions) -> list[tuple[type, dict[str, Any]]]:
+    """What wraps the routes, as LitServe takes it: the innermost first."""
+    keys = {"keys": options.api_keys, "open_listings": options.open_listings}
+    # Preflight requests, which carry no key, end here; every other answer, errors included, gets its headers here.
+    cors = {
+        "allow_origins": options.cors_origins,
+        "allow_methods": ("GET", "HEAD", "POST"),
+        "allow_headers": ("*",),
+        "expose_headers": ("x-request-id", "x-should-retry", "retry-after"),
+    }
+    return [
+        *([(KeyMiddleware, keys)] if options.api_keys else []),
+        (BodyLimitMiddleware, {"max_bytes": _MAX_BODY_BYTES, "seconds": options.body_timeout}),
+        (HeadMiddleware, {}),
+        (RequestMiddleware, {}),
+        *([(CORSMiddleware, cors)] if options.cors_origins else []),
+    ]
 
 
 def _port_problem(options: ServeOptions) -> str | None:

@@ -10,8 +10,10 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.params import Depends
 from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader, HTTPBearer
 from litserve.specs.base import LitSpec
 from pydantic import BaseModel
 
@@ -41,12 +43,14 @@ _ENDPOINTS = (
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The request is wrong; `param` says where."},
     404: {"model": ErrorBody, "description": "No such model."},
+    408: {"model": ErrorBody, "description": "The body took too long to arrive."},
     413: {"model": ErrorBody, "description": "The body is too large."},
     500: {"model": ErrorBody, "description": "The speech failed before its first audio."},
     503: {"model": ErrorBody, "description": "The model is loading, or its engine is gone; see Retry-After."},
     504: {"model": ErrorBody, "description": "The deadline passed before the first audio."},
     "default": {"model": ErrorBody, "description": "Any other error."},
 }
+_UNAUTHORIZED: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody, "description": "No valid API key."}}
 _AUDIO: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
@@ -85,14 +89,24 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
 
     def router(self, pool: WorkerPool) -> APIRouter:
         """All routes, answered with the help of these workers; OpenAI's ones both below /v1 and without it."""
-        api = APIRouter()
-        add_speech(api, self._options, pool)
-        add_catalogue(api, self._options)
-        router = APIRouter()
-        add_status(router, self._options, pool)
-        router.include_router(api, prefix="/v1")
-        router.include_router(api, include_in_schema=False)
+        options = self._options
+        speech, catalogue, router = APIRouter(), APIRouter(), APIRouter()
+        add_speech(speech, options, pool)
+        add_catalogue(catalogue, options)
+        add_status(router, options, pool)
+        for part, is_open in (speech, False), (catalogue, options.open_listings):
+            closed: dict[str, Any] = {"dependencies": _schemes(), "responses": _UNAUTHORIZED}
+            described = closed if options.api_keys and not is_open else {}
+            router.include_router(part, prefix="/v1", **described)
+            router.include_router(part, include_in_schema=False)
         return router
+
+
+def _schemes() -> list[Depends]:
+    """How a key may be sent, for /openapi.json; what is sent has been checked by then, by `KeyMiddleware`."""
+    bearer = HTTPBearer(auto_error=False, description="One of the server's keys, as OpenAI's clients send it.")
+    header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, in a header of its own.")
+    return [Security(bearer), Security(header)]
 
 
 def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> None:
