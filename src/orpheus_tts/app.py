@@ -9,10 +9,12 @@ import structlog
 
 from orpheus_tts.adapters.litserve import ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
+from orpheus_tts.adapters.pyav import PyavTempo
 from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.retry import RetryPolicy
+from orpheus_tts.formats import FORMATS
 from orpheus_tts.ports import Observer
 from orpheus_tts.settings import Settings
 
@@ -66,6 +68,9 @@ def serve(settings: Settings) -> int:
     options = ServeOptions(
         model=settings.model_name if choice.name == "vllm" else choice.name,
         backend=choice.name,
+        formats=FORMATS,
+        make_tempo=PyavTempo,
+        default_format=settings.default_format,
         host=settings.host,
         port=settings.port,
         voice=settings.default_voice,

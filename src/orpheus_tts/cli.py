@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -22,12 +22,15 @@ from orpheus_tts.domain.tokens import SAMPLE_RATE, TOKENS_PER_SECOND
 from orpheus_tts.domain.voices import ALIASES, VOICES
 from orpheus_tts.settings import Settings
 
+if TYPE_CHECKING:
+    from orpheus_tts.adapters.speech_file import SpeechFile
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Text-to-speech with the Orpheus model: an OpenAI-compatible server, and the same from the command line.",
 )
-_errors = Console(stderr=True)
+_errors = Console(stderr=True, soft_wrap=True)
 _UNUSABLE = 2  # exit status of bad arguments and bad configuration, as shells know it
 
 
@@ -56,8 +59,11 @@ def say(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", exists=True, dir_okay=False, help="Read the text from this file.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="WAV file to write.")] = Path("speech.wav"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix is its format.")] = Path(
+        "speech.wav"
+    ),
     voice: Annotated[str | None, typer.Option("--voice", "-v", help="See `orpheus-tts voices`.")] = None,
+    speed: Annotated[float, typer.Option(help="0.25 to 4; the pitch stays.")] = 1.0,
     temperature: Annotated[float | None, typer.Option(help="0 to 2. [TTS_TEMPERATURE]")] = None,
     top_p: Annotated[float | None, typer.Option(help="Above 0, up to 1. [TTS_TOP_P]")] = None,
     repetition_penalty: Annotated[float | None, typer.Option(help="1 to 2. [TTS_REPETITION_PENALTY]")] = None,
@@ -65,7 +71,9 @@ def say(
     seed: Annotated[int | None, typer.Option(help="Same seed, same speech.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, vllm, embedded or a plugin. [TTS_BACKEND]")] = None,
 ) -> None:
-    """Speak a text, a file or standard input into a WAV file."""
+    """Speak a text, a file or standard input into a file: mp3, opus (or ogg), aac, flac, wav, pcm (or raw)."""
+    from orpheus_tts.formats import speech_file  # noqa: PLC0415 - the other commands need no codecs
+
     with _plain_errors():
         settings = _settings(
             backend=backend,
@@ -83,7 +91,12 @@ def say(
         )
         if not output.parent.is_dir():
             _refuse(f"There is no folder {output.parent} to write {output.name} into.")
-        asyncio.run(_say(settings, request, output))
+        sound = speech_file(output, speed=speed)
+        started = time.monotonic()
+        asyncio.run(_say(settings, request, sound))
+        _errors.print(
+            f"{output}: {sound.seconds:.1f} s of speech in {time.monotonic() - started:.1f} s", highlight=False
+        )
 
 
 @app.command()
@@ -107,26 +120,22 @@ def check(
         raise typer.Exit(0 if run(_settings(backend=backend), Console(soft_wrap=True)) else 1)
 
 
-async def _say(settings: Settings, request: SpeechRequest, output: Path) -> None:
+async def _say(settings: Settings, request: SpeechRequest, sound: "SpeechFile") -> None:
     from orpheus_tts.adapters.logs import configure_logging  # noqa: PLC0415 - `voices` starts faster without
-    from orpheus_tts.adapters.wav_file import WavFile  # noqa: PLC0415
     from orpheus_tts.app import open_synthesizer  # noqa: PLC0415
 
     configure_logging("warning")
-    started = time.monotonic()
     expected = speech_length(request.text).typical / TOKENS_PER_SECOND
     samples = 0
-    with _progress() as progress, WavFile(output) as wav:
+    with _progress() as progress, sound:
         task = progress.add_task("Speaking", total=expected, spoken="0.0 s")
         async with open_synthesizer(settings) as synthesizer, aclosing(synthesizer.stream(request)) as blocks:
             async for block in blocks:
-                wav.write(block.samples)
+                sound.write(block.samples)
                 samples += block.samples.size
                 spoken = samples / SAMPLE_RATE
                 progress.update(task, completed=min(spoken, expected), spoken=f"{spoken:.1f} s")
         progress.update(task, completed=expected)
-    seconds = samples / SAMPLE_RATE
-    _errors.print(f"{output}: {seconds:.1f} s of speech in {time.monotonic() - started:.1f} s", highlight=False)
 
 
 def _progress() -> Progress:

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     # Requests
     default_voice: Annotated[str, BeforeValidator(_known_voice)] = DEFAULT_VOICE
     """Voice of requests that name none."""
+    default_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "wav"
+    """Format of requests that name none; OpenAI's own default is mp3."""
     max_input_characters: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     """Longest input of one request."""
     deadline: Annotated[float, Field(gt=0)] | None = None

@@ -1,8 +1,8 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from orpheus_tts.adapters.litserve.formats import FORMATS
 from orpheus_tts.domain.voices import ALIASES, VOICES
+from orpheus_tts.formats import FORMATS
 
 
 def test_health_is_ok_with_a_time_in_utc(server):

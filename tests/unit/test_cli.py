@@ -5,6 +5,7 @@ import wave
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from orpheus_tts.domain.voices import ALIASES, VOICES
 
@@ -54,6 +55,15 @@ def test_say_takes_a_voice(tmp_path):
     assert (tmp_path / "leo.wav").read_bytes() != (tmp_path / "tara.wav").read_bytes()
 
 
+def test_say_takes_a_speed_and_the_format_of_the_suffix(tmp_path):
+    assert (
+        run("say", "Hello there.", "--seed", "1", "-o", "slow.mp3", "--speed", "0.5", folder=tmp_path).returncode == 0
+    )
+    assert run("say", "Hello there.", "--seed", "1", "-o", "plain.wav", folder=tmp_path).returncode == 0
+    slow, plain = (soundfile.info(tmp_path / name) for name in ("slow.mp3", "plain.wav"))
+    assert ("MP3", 2 * plain.frames) == (slow.format, slow.frames)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words", "status"),
     [
@@ -62,6 +72,8 @@ def test_say_takes_a_voice(tmp_path):
         (["say", "Hi.", "--temperature", "9"], "TTS_TEMPERATURE", 2),
         (["say", "Hi.", "--backend", "tape"], "no backend 'tape'", 1),
         (["say", "Hi.", "--output", "no/such/folder.wav"], "no folder", 2),
+        (["say", "Hi.", "--output", "hi.m4a"], ".mp3, .opus, .aac, .flac, .wav, .pcm, .ogg, .raw", 1),
+        (["say", "Hi.", "--speed", "5"], "between 0.25 and 4.0, not 5.0", 1),
         (["say", "Hi.", "--file", "test.txt"], "test.txt", 2),
         (["serve", "--port", "80"], "TTS_PORT", 2),
         (["serve", "--host", "example.org"], "TTS_HOST", 2),

@@ -1,6 +1,7 @@
 """Samples as integers, and raw PCM as an output format."""
 
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,3 +51,17 @@ class PcmEncoder:
     def finish(self) -> bytes:
         """Nothing is held back."""
         return b""
+
+
+class PcmWriter:
+    """Raw PCM into a file. A `SpeechWriter`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Append the samples' bytes."""
+        self._file.write(pcm_bytes(samples))
+
+    def close(self) -> None:
+        """Nothing is held back."""

@@ -1,6 +1,7 @@
-"""WAV files: the header of a complete file, the header of one whose length is not known yet, and both as encoders."""
+"""WAV: the header of a complete file, that of one whose length is not known yet, and what makes files with either."""
 
 import struct
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +51,6 @@ def wav_header(samples: int | None, *, sample_rate: int = SAMPLE_RATE) -> bytes:
     )
 
 
-def wav_file(samples: NDArray[np.int16], *, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """A complete WAV file with true sizes. `samples`: shape (n,), int16, mono."""
-    return wav_header(samples.size, sample_rate=sample_rate) + pcm_bytes(samples)
-
-
 class WavEncoder:
     """A WAV of unknown length, streamed: the header goes out with the first samples. A `SpeechEncoder`."""
 
@@ -65,6 +61,8 @@ class WavEncoder:
 
     def encode(self, samples: NDArray[np.int16]) -> bytes:
         """The samples' bytes, after the header if they are the first."""
+        if not samples.size:
+            return b""
         head = b"" if self._begun else wav_header(None)
         self._begun = True
         return head + pcm_bytes(samples)
@@ -72,3 +70,26 @@ class WavEncoder:
     def finish(self) -> bytes:
         """Nothing is held back."""
         return b""
+
+
+class WavWriter:
+    """A complete WAV file; its sizes are true once it is closed. A `SpeechWriter`.
+
+    Until then it is one of unknown length, so that it can be read if it is never closed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._encoder = WavEncoder()
+        self._samples = 0
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Append samples."""
+        self._file.write(self._encoder.encode(samples))
+        self._samples += samples.size
+
+    def close(self) -> None:
+        """Set the sizes."""
+        if self._samples:
+            self._file.seek(0)
+            self._file.write(wav_header(self._samples))

@@ -6,9 +6,17 @@ import sys
 from scripted import MakeScripted, configure_logging
 
 from orpheus_tts.adapters.litserve import ServeOptions, run_server
+from orpheus_tts.adapters.pyav import PyavTempo
+from orpheus_tts.formats import FORMATS
 
 if __name__ == "__main__":
-    defaults = {"model": "org/orpheus", "backend": "scripted", "graceful_timeout": 5.0}
+    defaults = {
+        "model": "org/orpheus",
+        "backend": "scripted",
+        "formats": FORMATS,
+        "make_tempo": PyavTempo,
+        "graceful_timeout": 5.0,
+    }
     options = ServeOptions(**(defaults | json.loads(sys.argv[1])))
     configure_logging()
     sys.exit(run_server(options, MakeScripted(**json.loads(sys.argv[2]))))

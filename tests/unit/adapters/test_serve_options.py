@@ -1,11 +1,13 @@
 import pytest
 
 from orpheus_tts.adapters.litserve import ServeOptions
+from orpheus_tts.adapters.pyav import PyavTempo
 from orpheus_tts.domain.errors import UnknownVoiceError
+from orpheus_tts.formats import FORMATS
 
 
 def options(**changes):
-    return ServeOptions(model="m", backend="b", **changes)
+    return ServeOptions(**{"model": "m", "backend": "b", "formats": FORMATS, "make_tempo": PyavTempo, **changes})
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,7 @@ def options(**changes):
         ("log_level", "loud", "debug"),
         ("graceful_timeout", -1, "0 or more"),
         ("deadline", 0, "above 0"),
+        ("default_format", "ogg", "mp3, opus, aac, flac, wav, pcm"),
     ],
 )
 def test_a_wrong_option_says_what_is_allowed(field, wrong, says):

@@ -6,17 +6,19 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from orpheus_tts.adapters.litserve.errors import ModelNotFoundError
-from orpheus_tts.adapters.litserve.formats import DEFAULT_FORMAT, FORMATS, OutputFormat, find_format
 from orpheus_tts.adapters.litserve.framing import FRAMINGS, Framing
-from orpheus_tts.adapters.litserve.options import ServeOptions
+from orpheus_tts.adapters.litserve.options import RESPONSE_FORMATS, ServeOptions
 from orpheus_tts.domain.errors import InvalidRequestError
 from orpheus_tts.domain.speech import (
     MAX_TOKENS_RANGE,
     REPETITION_PENALTY_RANGE,
     SEED_RANGE,
+    SPEED_RANGE,
     TEMPERATURE_RANGE,
     SpeechRequest,
+    check_speed,
 )
+from orpheus_tts.ports import OutputFormat
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
 
@@ -52,15 +54,20 @@ class SpeechBody(BaseModel):
     )
     response_format: StrictStr | None = Field(
         None,
-        description="`wav` (the default), or `pcm`: signed 16-bit little-endian samples, 24 kHz, mono, no header.",
-        json_schema_extra={"enum": [*FORMATS, None]},
+        description="`opus` comes in Ogg, `aac` as ADTS; `pcm` is signed 16-bit little-endian samples, 24 kHz, mono, "
+        "no header. GET / tells this server's default.",
+        json_schema_extra={"enum": [*RESPONSE_FORMATS, None]},
     )
     stream: StrictBool | None = Field(
         None,
         description="true (the default): sent while it is spoken, a wav with a header of unknown length. false: sent "
         "when it is complete, with true sizes and Content-Length.",
     )
-    speed: _Real | None = Field(None, description="1.0, the only speed so far.")
+    speed: _Real | None = Field(
+        None,
+        description="How fast it is spoken, from 0.25 to 4.0; 1.0 is the default. The pitch stays.",
+        json_schema_extra={"minimum": SPEED_RANGE[0], "maximum": SPEED_RANGE[1]},
+    )
     stream_format: StrictStr | None = Field(
         None,
         description="`audio` (the default): the body is the audio. `sse`: server-sent events with the audio in base64, "
@@ -93,6 +100,7 @@ class SpeechOrder:
 
     request: SpeechRequest
     output: OutputFormat
+    speed: float
     framing: type[Framing]
     stream: bool
 
@@ -107,11 +115,9 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
     """
     if body.model is not None and body.model not in options.model_ids:
         raise ModelNotFoundError(body.model, options.model_ids)
-    output = find_format(DEFAULT_FORMAT if body.response_format is None else body.response_format)
-    if body.speed not in (None, 1.0):
-        raise InvalidRequestError(
-            "speed", f"This server speaks at speed 1.0 only, not {body.speed}.", code="unsupported_value"
-        )
+    output = _output(body, options)
+    speed = 1.0 if body.speed is None else body.speed
+    check_speed(speed)
     framing = _framing(body)
     _check_text(body.input, options.max_input_characters)
     sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
@@ -122,7 +128,19 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
         deadline=options.deadline,
         request_id=request_id,
     )
-    return SpeechOrder(request, output, framing, stream=body.stream is not False)
+    return SpeechOrder(request, output, speed, framing, stream=body.stream is not False)
+
+
+def _output(body: SpeechBody, options: ServeOptions) -> OutputFormat:
+    name = options.default_format if body.response_format is None else body.response_format
+    if name not in options.formats:
+        *most, last = options.formats
+        raise InvalidRequestError(
+            "response_format",
+            f"This server makes {', '.join(most)} and {last}, not {name[:40]!r}: set response_format to one of these.",
+            code="unsupported_format",
+        )
+    return options.formats[name]
 
 
 def _framing(body: SpeechBody) -> type[Framing]:

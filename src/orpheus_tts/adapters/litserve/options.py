@@ -1,19 +1,21 @@
 """What the composition root hands to the host: plain options, and how to make a synthesizer in a worker."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
-from orpheus_tts.ports.observer import Observer
+from orpheus_tts.ports import MakeTempo, Observer, OutputFormat
 
 # What LitServe accepts (litserve/server.py, `run`).
 HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
 PORT_RANGE = (1024, 65_535)
 MAX_INPUT_RANGE = (1, 1_000_000)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+# OpenAI's.
+RESPONSE_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 # Model names that OpenAI's clients hard-code, and the model's own short name.
 MODEL_ALIASES = ("orpheus", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 
@@ -62,6 +64,9 @@ class ServeOptions:
     Attributes:
         model: Id of the model served, as clients see it.
         backend: What speaks, in a few words for a person.
+        formats: All of OpenAI's, by the name in `response_format`.
+        make_tempo: Makes what changes the speed of one answer.
+        default_format: Format of a request that names none.
         host: Address to listen on: `127.0.0.1`, `0.0.0.0` or `::`.
         port: 1024 to 65535.
         model_aliases: Further model ids accepted for the same model.
@@ -89,6 +94,9 @@ class ServeOptions:
 
     model: str
     backend: str
+    formats: Mapping[str, OutputFormat]
+    make_tempo: MakeTempo
+    default_format: str = "wav"
     host: str = "127.0.0.1"
     port: int = 8880
     model_aliases: tuple[str, ...] = MODEL_ALIASES
@@ -127,6 +135,10 @@ class ServeOptions:
             raise ValueError("An API key is empty.")
         if self.deadline is not None and not self.deadline > 0:
             raise ValueError(f"deadline must be above 0 seconds, not {self.deadline}.")
+        if set(self.formats) != set(RESPONSE_FORMATS):
+            raise ValueError(f"formats must be {', '.join(RESPONSE_FORMATS)}, not {', '.join(self.formats)}.")
+        if self.default_format not in self.formats:
+            raise ValueError(f"default_format must be one of {', '.join(self.formats)}, not {self.default_format!r}.")
         find_voice(self.voice)
 
     @property

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import numpy as np
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from orpheus_tts.adapters.litserve.formats import OutputFormat
 from orpheus_tts.adapters.litserve.framing import Framing
 from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
 
@@ -21,34 +19,33 @@ class SpeechResponse(Response):
 
     Nothing is sent before the first audio, so that a failure until then is raised and gets a status of its own. A
     failure after that breaks the connection without the final chunk: clients see an error, never a short file. When
-    the client leaves, the blocks are closed at once, and with them the work in the worker.
+    the client leaves, the pieces are closed at once, and with them the work in the worker.
     """
 
     def __init__(
         self,
-        blocks: AsyncGenerator[bytes, None],
-        output: OutputFormat,
+        pieces: AsyncGenerator[bytes, None],
+        media_type: str,
         framing: Framing,
         *,
         stream: bool,
         request_id: str,
     ) -> None:
-        """Answer with these blocks.
+        """Answer with these pieces.
 
         Args:
-            blocks: PCM, signed 16-bit little-endian.
-            output: The format to send.
+            pieces: Of the encoded speech, none of them empty.
+            media_type: What they are.
             framing: How it is put into a streamed body.
             stream: Whether to send while it is spoken, or only the complete file with its length.
             request_id: For the log.
         """
         # As in Starlette's StreamingResponse: Response's own __init__ would promise an empty body.
         self.status_code = 200
-        self.media_type = output.media_type
+        self.media_type = media_type
         self.background = None
-        self.init_headers(framing.headers(output.media_type))
-        self._blocks = blocks
-        self._output = output
+        self.init_headers(framing.headers(media_type))
+        self._pieces = pieces
         self._framing = framing
         self._stream = stream
         self._log = _log.bind(request_id=request_id)
@@ -71,17 +68,14 @@ class SpeechResponse(Response):
             speaking.result()
 
     async def _send_stream(self, send: Send) -> None:
-        encoder = self._output.encoder()
         started = False
         try:
-            async with aclosing(self._blocks) as blocks:
-                async for block in blocks:
-                    data = encoder.encode(_samples(block))
-                    if data and not started:
+            async with aclosing(self._pieces) as pieces:
+                async for piece in pieces:
+                    if not started:
                         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                         started = True
-                    if data:
-                        await send({"type": "http.response.body", "body": self._framing.audio(data), "more_body": True})
+                    await send({"type": "http.response.body", "body": self._framing.audio(piece), "more_body": True})
         except OrpheusError as error:
             if not started:
                 raise
@@ -93,15 +87,14 @@ class SpeechResponse(Response):
             return
         if not started:
             raise _no_audio()
-        last = self._framing.audio(encoder.finish()) + self._framing.end()
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        await send({"type": "http.response.body", "body": self._framing.end(), "more_body": False})
 
     async def _send_file(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._blocks) as blocks:
-            pcm = b"".join([block async for block in blocks])
-        if not pcm:
+        async with aclosing(self._pieces) as pieces:
+            body = b"".join([piece async for piece in pieces])
+        if not body:
             raise _no_audio()
-        response = Response(self._output.whole(_samples(pcm)), media_type=self.media_type)
+        response = Response(body, media_type=self.media_type)
         await response(scope, receive, send)
 
 
@@ -109,10 +102,6 @@ async def _client_left(receive: Receive) -> None:
     """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _samples(pcm: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
-    return np.frombuffer(pcm, dtype="<i2")
 
 
 def _no_audio() -> SpeechFailedError:

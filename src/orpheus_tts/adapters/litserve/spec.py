@@ -18,8 +18,8 @@ from litserve.specs.base import LitSpec
 from pydantic import BaseModel
 
 from orpheus_tts.adapters.litserve.body import SpeechBody, understand
+from orpheus_tts.adapters.litserve.encoding import SpeechTrack, encoded
 from orpheus_tts.adapters.litserve.errors import ErrorBody, ModelNotFoundError
-from orpheus_tts.adapters.litserve.formats import FORMATS
 from orpheus_tts.adapters.litserve.framing import EVENTS_MEDIA_TYPE
 from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
@@ -51,15 +51,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {"model": ErrorBody, "description": "Any other error."},
 }
 _UNAUTHORIZED: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody, "description": "No valid API key."}}
-_AUDIO: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
-        "content": {
-            **{entry.media_type: {"schema": {"type": "string", "format": "binary"}} for entry in FORMATS.values()},
-            EVENTS_MEDIA_TYPE: {"schema": {"type": "string"}},
-        },
-    }
-}
 
 
 class HealthReport(BaseModel):
@@ -78,6 +69,10 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
         super().__init__()
         self.api_path = SPEECH_PATH
         self._options = options
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to a worker, for LitServe's sake: the routes, and with them the codecs, stay here."""
+        return {**self.__dict__, "_options": None}
 
     @property
     def stream(self) -> bool:
@@ -111,14 +106,28 @@ def _schemes() -> list[Depends]:
 
 def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> None:
     """The route that speaks."""
+    media_types = [output.media_type for output in options.formats.values()]
+    audio: dict[int | str, dict[str, Any]] = {
+        200: {
+            "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
+            "content": {
+                **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types},
+                EVENTS_MEDIA_TYPE: {"schema": {"type": "string"}},
+            },
+        }
+    }
 
-    @router.post("/audio/speech", response_class=Response, responses=_AUDIO | _ERRORS, tags=["speech"])
+    @router.post("/audio/speech", response_class=Response, responses=audio | _ERRORS, tags=["speech"])
     async def create_speech(body: SpeechBody, request: Request) -> Response:
         """Turn text into speech."""
         order = understand(body, options, request_id=request.state.request_id)
         framing = order.framing()
         blocks = pool.speak(request_to_json(order.request), framing.take_usage)
-        return SpeechResponse(blocks, order.output, framing, stream=order.stream, request_id=order.request.request_id)
+        track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
+        pieces = encoded(blocks, track, in_thread=order.output.compresses or order.speed != 1)
+        return SpeechResponse(
+            pieces, order.output.media_type, framing, stream=order.stream, request_id=order.request.request_id
+        )
 
 
 def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
@@ -183,6 +192,7 @@ def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
             "backend": options.backend,
             "model": options.model,
             "voice": options.voice,
+            "response_format": options.default_format,
             "max_input_characters": options.max_input_characters,
             "endpoints": list(_ENDPOINTS),
             "docs": "/docs",
