@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent / "node"
-INSTALL = ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+INSTALL = (
+    "npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=0"
+).split()
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def node(tmp_path_factory):
     folder = tmp_path_factory.mktemp("node")
     shutil.copytree(SCRIPTS, folder, dirs_exist_ok=True)
     try:
-        installed = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+        installed = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip("npm's registry does not answer")
     if installed.returncode != 0:
@@ -45,11 +47,8 @@ def test_openais_node_client_speaks_and_tells_errors_apart(guarded, node, tmp_pa
     assert {"audioBytes": 44 + 48_000, "usage": usage, "error": None} == seen["events"]
     broken = seen["brokenEvents"]
     assert broken["audioBytes"] > 0
-    assert (None, "speech_failed", "server_error") == (
-        broken["usage"],
-        broken["error"]["code"],
-        broken["error"]["type"],
-    )
+    assert broken["usage"] is None
+    assert {"name": "APIError", "code": "speech_failed", "type": "server_error"} == broken["error"]
     errors = {
         "unknownModel": ("NotFoundError", 404, "model_not_found", "model", "invalid_request_error"),
         "unknownVoice": ("BadRequestError", 400, "unknown_voice", "voice", "invalid_request_error"),
