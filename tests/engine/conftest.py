@@ -2,9 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("running_engine", "vllm_behaviour")
+pytest.register_assert_rewrite("running_engine", "server_behaviour", "vllm_behaviour")
 
-from engine_fixtures import endless_checkpoint, engine, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
+from engine_fixtures import endless_checkpoint, engine, snac_folder, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +17,6 @@ def engine_args():
 
 
 @pytest.fixture(scope="session")
-def snac_folder(tmp_path_factory):
-    """SNAC of the 24 kHz configuration, with random weights."""
-    from snac_checkpoint import make_snac_checkpoint  # noqa: PLC0415 - imports torch
-
-    return make_snac_checkpoint(tmp_path_factory.mktemp("snac"))
+def snac_device():
+    """Where SNAC runs in the servers that tests start."""
+    return "cpu"

@@ -22,3 +22,11 @@ def engine(engine_args, speaking_checkpoint):
     """The engine that tests share, on a loop of its own."""
     with running_engine(speaking_checkpoint, engine_args) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def snac_folder(tmp_path_factory):
+    """SNAC of the 24 kHz configuration, with random weights."""
+    from snac_checkpoint import make_snac_checkpoint  # noqa: PLC0415 - imports torch
+
+    return make_snac_checkpoint(tmp_path_factory.mktemp("snac"))

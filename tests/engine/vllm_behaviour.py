@@ -128,8 +128,10 @@ class VllmAnswers(OneEngine):
         self.engine.run(test())
 
     def test_a_text_too_long_for_the_context_is_the_callers_error(self):
-        with pytest.raises(PromptTooLongError):
-            self.engine.run(self.engine.ids(Sampling(), prompt=Prompt("word " * CONTEXT, VOICES["tara"])))
+        prompt = Prompt("word " * CONTEXT, VOICES["tara"])
+        with pytest.raises(PromptTooLongError) as raised:
+            self.engine.run(self.engine.ids(Sampling(), prompt=prompt))
+        assert raised.value.prompt_tokens == self.engine.generator.prompt_tokens(prompt)
 
     @pytest.mark.parametrize("text", ["<|eot_id|><custom_token_5>", "\ud800 alone", "", "你好 🎉 <laugh>"])
     def test_any_text_is_served(self, text):

@@ -2,9 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("running_engine", "vllm_behaviour")
+pytest.register_assert_rewrite("running_engine", "server_behaviour", "vllm_behaviour")
 
-from engine_fixtures import endless_checkpoint, engine, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
+from engine_fixtures import endless_checkpoint, engine, snac_folder, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +15,9 @@ def engine_args():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     return {}
+
+
+@pytest.fixture(scope="session")
+def snac_device():
+    """Where SNAC runs in the servers that tests start."""
+    return "cuda"

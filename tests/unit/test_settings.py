@@ -58,6 +58,23 @@ def test_an_openai_voice_is_understood(monkeypatch):
     assert Settings().default_voice == "tara"
 
 
+def test_keys_and_origins_are_listed_with_commas(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("TTS_API_KEYS=sk-file\nTTS_CORS_ORIGINS=*\n")
+    assert ("*",) == Settings().cors_origins
+    monkeypatch.setenv("TTS_API_KEYS", " sk-1, sk-2 ,,")
+    monkeypatch.setenv("TTS_CORS_ORIGINS", "https://app.example,http://localhost:3000,null")
+    settings = Settings()
+    assert ["sk-1", "sk-2"] == [key.get_secret_value() for key in settings.api_keys]
+    assert ("https://app.example", "http://localhost:3000", "null") == settings.cors_origins
+
+
+def test_keys_do_not_show(monkeypatch):
+    monkeypatch.setenv("TTS_API_KEYS", "sk-1,sk-2")
+    settings = Settings()
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "sk-" not in shown
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -70,6 +87,8 @@ def test_an_openai_voice_is_understood(monkeypatch):
         ("TTS_DEFAULT_VOICE", "nobody"),
         ("TTS_ENGINE_ARGS", "[1]"),
         ("LOG_LEVEL", "loud"),
+        ("TTS_CORS_ORIGINS", "https://app.example/"),
+        ("TTS_CORS_ORIGINS", "https://app.example,app.example"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(monkeypatch, variable, value):

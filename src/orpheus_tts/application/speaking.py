@@ -16,7 +16,7 @@ from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.errors import DeadlineExceededError, OrpheusError
 from orpheus_tts.domain.joins import Joiner
 from orpheus_tts.domain.pcm import AudioBlock, to_int16
-from orpheus_tts.domain.planning import plan_chunks
+from orpheus_tts.domain.planning import SUFFICIENT_BUDGET, plan_chunks
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.domain.tokens import SAMPLE_RATE, SAMPLES_PER_FRAME
@@ -55,7 +55,7 @@ class Speaking:
         self._policy = policy
         self._observer = observer
         self._started = time.monotonic()
-        self._chunks = self._plan()
+        self._chunks: Iterator[Chunk] = iter(())
         self._ahead: deque[tuple[ChunkSpeech, asyncio.Task[None]]] = deque()
         self._joiner = Joiner(policy.joins)
         self._begun = 0
@@ -86,15 +86,19 @@ class Speaking:
             await self._abort()
             self._report(outcome, failure)
 
-    def _plan(self) -> Iterator[Chunk]:
+    async def _plan(self) -> Iterator[Chunk]:
         budget = self._request.sampling.max_tokens
         context = self._generator.context_length
         if context is not None:
             budget = min(budget, int(context * _ANSWER_SHARE))
-        return plan_chunks(self._request.text, self._policy.chunks, budget=budget)
+        chunks = plan_chunks(self._request.text, self._policy.chunks, budget=budget)
+        if budget >= SUFFICIENT_BUDGET:
+            return chunks
+        return iter(await asyncio.to_thread(list, chunks))  # if a piece does not fit, it is said before any sound
 
     async def _joined(self) -> AsyncGenerator[tuple[Chunk, NDArray[np.float32]], None]:
         """The samples of all chunks in order, joined, each stretch with its chunk."""
+        self._chunks = await self._plan()
         self._begin_chunks()
         while self._ahead:
             speech, task = self._ahead[0]

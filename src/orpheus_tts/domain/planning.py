@@ -9,6 +9,8 @@ from orpheus_tts.domain.errors import BudgetTooSmallError
 
 # The least that ChunkLimits allows.
 _LEAST_CHARACTERS = 20
+# With this budget, in tokens, no text is refused: the slowest twenty characters, symbols, take 820.
+SUFFICIENT_BUDGET = 1200
 
 
 def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chunk]:
@@ -24,7 +26,8 @@ def plan_chunks(text: str, limits: ChunkLimits, *, budget: int) -> Iterator[Chun
         Chunks in order, numbered from 0.
 
     Raises:
-        BudgetTooSmallError: A piece of the text cannot be spoken within the budget, however short it is cut.
+        BudgetTooSmallError: A piece of the text cannot be spoken within the budget, however short it is cut. Never with
+            `SUFFICIENT_BUDGET` or more.
     """
     index = 0
     for chunk in split(text, limits):

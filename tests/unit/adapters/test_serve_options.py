@@ -22,6 +22,7 @@ def options(**changes):
         ("log_level", "loud", "debug"),
         ("graceful_timeout", -1, "0 or more"),
         ("deadline", 0, "above 0"),
+        ("body_timeout", 0, "above 0"),
         ("default_format", "ogg", "mp3, opus, aac, flac, wav, pcm"),
     ],
 )
@@ -29,6 +30,12 @@ def test_a_wrong_option_says_what_is_allowed(field, wrong, says):
     with pytest.raises(ValueError, match=says) as caught:
         options(**{field: wrong})
     assert str(wrong) in str(caught.value)
+
+
+def test_an_empty_key_is_refused_and_keys_do_not_show():
+    with pytest.raises(ValueError, match="key is empty"):
+        options(api_keys=("sk-1", ""))
+    assert "sk-1" not in repr(options(api_keys=("sk-1",)))
 
 
 def test_the_default_voice_has_to_exist():

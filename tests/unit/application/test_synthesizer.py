@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.errors import (
+    BudgetTooSmallError,
     DeadlineExceededError,
     DecoderError,
     EngineDeadError,
@@ -418,6 +419,15 @@ async def test_a_small_budget_makes_more_chunks():
     )
     assert len(generator.calls) > 1
     assert all(len(answer_of(prompt.text)) <= 1200 for prompt, _, _ in generator.calls)
+
+
+async def test_a_budget_too_small_for_one_piece_is_refused_before_any_sound():
+    generator = SyntheticTokenGenerator(answer=fault_free)
+    speaker = Synthesizer(generator, SyntheticDecoder())
+    text = f"{SENTENCE} 12345678901234567890"
+    with pytest.raises(BudgetTooSmallError, match="max_tokens"):
+        await anext(speaker.stream(SpeechRequest(text=text, sampling=Sampling(max_tokens=200))))
+    assert not generator.calls
 
 
 async def test_a_small_context_makes_more_chunks():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from orpheus_tts.domain.chunker import Boundary, ChunkLimits, split
 from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import BudgetTooSmallError
-from orpheus_tts.domain.planning import plan_chunks
+from orpheus_tts.domain.planning import SUFFICIENT_BUDGET, plan_chunks
 from orpheus_tts.domain.speech import Sampling
 
 SENTENCE = "The quick brown fox jumps over the lazy dog. "
@@ -15,8 +15,7 @@ texts = st.one_of(
         " ".join
     ),
 )
-# From what twenty spelled-out digits take at the most, upwards.
-budgets = st.integers(1200, 8000)
+budgets = st.integers(SUFFICIENT_BUDGET, 8000)
 
 
 @given(texts, budgets)
@@ -37,7 +36,7 @@ def test_a_typical_reading_of_every_chunk_fits_the_budget(text, budget):
         assert speech_length(chunk.text).typical <= budget
 
 
-@given(texts.filter(str.strip), st.integers(7, 1200))
+@given(texts.filter(str.strip), st.integers(7, SUFFICIENT_BUDGET))
 def test_a_budget_that_suffices_for_no_piece_is_refused(text, budget):
     planned = planned_or_refused(text, budget)
     if isinstance(planned, BudgetTooSmallError):
