@@ -24,7 +24,7 @@ class PyavTempo:
     """Changes the speed of one answer. A `SpeechTempo`; blocks of any size give the same samples in the end.
 
     They are as many as came, divided by the speed and rounded. At speed 1 they pass through untouched; else the first
-    leave after 60 to 80 ms up to speed 2, and after up to 200 ms (which become 50) at speed 4.
+    leave after 60 to 80 ms up to speed 2, and after up to 220 ms (which become 55) at speed 4.
 
     Args:
         speed: 0.25 (four times as long) to 4.0.
