@@ -5,13 +5,14 @@ from orpheus_tts.ports.observer import Observer
 from orpheus_tts.ports.output_format import OutputFormat
 from orpheus_tts.ports.speech_encoder import SpeechEncoder, SpeechWriter
 from orpheus_tts.ports.speech_tempo import MakeTempo, SpeechTempo
-from orpheus_tts.ports.token_generator import TokenGenerator
+from orpheus_tts.ports.token_generator import PromptCounter, TokenGenerator
 
 __all__ = [
     "AudioDecoder",
     "MakeTempo",
     "Observer",
     "OutputFormat",
+    "PromptCounter",
     "SpeechEncoder",
     "SpeechTempo",
     "SpeechWriter",
