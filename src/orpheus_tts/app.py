@@ -9,12 +9,10 @@ import structlog
 
 from orpheus_tts.adapters.litserve import ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
-from orpheus_tts.adapters.pyav import PyavTempo
 from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.retry import RetryPolicy
-from orpheus_tts.formats import FORMATS
 from orpheus_tts.ports import Observer
 from orpheus_tts.settings import Settings
 
@@ -61,6 +59,10 @@ def serve(settings: Settings) -> int:
     Raises:
         BackendUnavailableError: There is no backend of the configured name.
     """
+    # The workers import this module too, and need no codecs.
+    from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
+    from orpheus_tts.formats import FORMATS  # noqa: PLC0415
+
     configure_logging(settings.log_level, settings.log_format)
     choice = choose_backend(settings.backend)
     load_backend(choice.name)

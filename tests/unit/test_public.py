@@ -31,10 +31,10 @@ def loaded_by(module):
 
 
 def test_importing_the_core_loads_nothing_heavy():
-    heavy = {"torch", "vllm", "snac", "litserve", "pydantic", "fastapi", "structlog", "rich", "typer", "soxr"}
+    heavy = {"torch", "vllm", "snac", "litserve", "pydantic", "fastapi", "structlog", "rich", "typer", "soxr", "av"}
     assert not heavy & loaded_by("orpheus_tts")
     assert not heavy & loaded_by("orpheus_tts.testing")
 
 
-def test_the_server_starts_without_torch():
-    assert not {"torch", "vllm", "snac", "soxr", "espeakng_loader"} & loaded_by("orpheus_tts.app")
+def test_importing_the_server_loads_no_engine_and_no_codecs():
+    assert not {"torch", "vllm", "snac", "soxr", "espeakng_loader", "av"} & loaded_by("orpheus_tts.app")

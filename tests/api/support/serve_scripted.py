@@ -6,10 +6,11 @@ import sys
 from scripted import MakeScripted, configure_logging
 
 from orpheus_tts.adapters.litserve import ServeOptions, run_server
-from orpheus_tts.adapters.pyav import PyavTempo
-from orpheus_tts.formats import FORMATS
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # the workers import this file too, and need no codecs
+    from orpheus_tts.adapters.pyav import PyavTempo
+    from orpheus_tts.formats import FORMATS
+
     defaults = {
         "model": "org/orpheus",
         "backend": "scripted",
