@@ -18,8 +18,9 @@ class SpeechResponse(Response):
     """Speech, streamed or complete.
 
     Nothing is sent before the first audio, so that a failure until then is raised and gets a status of its own. A
-    failure after that breaks the connection without the final chunk: clients see an error, never a short file. When
-    the client leaves, the pieces are closed at once, and with them the work in the worker.
+    failure after that is told by the framing, or else breaks the connection without the final chunk: clients see an
+    error, never a short file. When the client leaves, the pieces are closed at once, and with them the work in the
+    worker.
     """
 
     def __init__(

@@ -89,11 +89,11 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
         add_speech(speech, options, pool)
         add_catalogue(catalogue, options)
         add_status(router, options, pool)
-        for part, is_open in (speech, False), (catalogue, options.open_listings):
-            closed: dict[str, Any] = {"dependencies": _schemes(), "responses": _UNAUTHORIZED}
-            described = closed if options.api_keys and not is_open else {}
-            router.include_router(part, prefix="/v1", **described)
-            router.include_router(part, include_in_schema=False)
+        closed: dict[str, Any] = {"dependencies": _schemes(), "responses": _UNAUTHORIZED} if options.api_keys else {}
+        router.include_router(speech, prefix="/v1", **closed)
+        router.include_router(catalogue, prefix="/v1", **({} if options.open_listings else closed))
+        router.include_router(speech, include_in_schema=False)
+        router.include_router(catalogue, include_in_schema=False)
         return router
 
 
@@ -109,7 +109,8 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
     media_types = [output.media_type for output in options.formats.values()]
     audio: dict[int | str, dict[str, Any]] = {
         200: {
-            "description": "The speech. If it fails half-way, the connection breaks without the final chunk.",
+            "description": "The speech. If it fails half-way, the connection breaks without the final chunk; among "
+            "events, one with the key `error` is the last.",
             "content": {
                 **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types},
                 EVENTS_MEDIA_TYPE: {"schema": {"type": "string"}},
