@@ -23,7 +23,8 @@ ELSEWHERE = {"make serve\n", "make test\n"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The checkout, with nothing to write into but itself."""
+    """The checkout, with nothing to write into but itself. Installed first: from here, it would install this folder."""
+    subprocess.run(["make", "install", "TIER=light"], cwd=ROOT, check=True, capture_output=True, timeout=100)
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "constraints", "src", ".venv"):
         (folder / name).symlink_to(ROOT / name)

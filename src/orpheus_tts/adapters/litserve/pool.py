@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orpheus_tts.adapters.litserve.channel import ask_health, speak
-from orpheus_tts.adapters.litserve.wire import Usage, WorkerUnavailableError
+from orpheus_tts.adapters.litserve.wire import Usage, WorkerLostError, WorkerUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class WorkerPool:
     async def speak(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
         """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
 
-        A request that a worker has taken is never given to a second: it may be what killed the first.
+        A request whose worker goes away before any sound is given to one other. Not to more: it may be what killed the
+        first.
 
         Args:
             request: As of `request_to_json`.
@@ -55,19 +56,28 @@ class WorkerPool:
             SpeechFailureError: The worker says what went wrong.
             WorkerLostError: It went away before it had answered.
         """
+        lost: WorkerLostError | None = None
         for path in sorted(self._in_flight, key=self._in_flight.__getitem__):
             self._in_flight[path] = self._in_flight.pop(path) + 1
+            begun = False
             try:
                 async with aclosing(speak(path, request, on_usage)) as blocks:
                     async for block in blocks:
+                        begun = True
                         yield block
             except WorkerUnavailableError:
                 continue
+            except WorkerLostError as error:
+                if begun or lost:
+                    raise
+                lost = error
             else:
                 return
             finally:
                 self._in_flight[path] -= 1
-        raise WorkerUnavailableError("The model is still loading: no speech worker is up yet. Try again shortly.")
+        raise lost or WorkerUnavailableError(
+            "The model is still loading: no speech worker is up yet. Try again shortly."
+        )
 
     async def health(self) -> Health:
         """Ask all workers at once; takes a second at most."""
