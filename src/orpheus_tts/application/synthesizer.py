@@ -80,10 +80,14 @@ class Synthesizer:
     async def warm_up(self) -> None:
         """Speak into the void until there is sound, so that the first caller does not pay for lazy initialisation.
 
+        No observer is told.
+
         Raises:
             OrpheusError: What `stream` raises: the backend does not work.
         """
-        async with aclosing(self.stream(SpeechRequest(text="Hello there.", request_id="warm-up"))) as blocks:
+        request = SpeechRequest(text="Hello there.", request_id="warm-up")
+        speaking = Speaking(request, self._generator, self._decoder, self._policy, _Unobserved())
+        async with aclosing(speaking.blocks()) as blocks:
             await anext(blocks)
 
     async def aclose(self) -> None:

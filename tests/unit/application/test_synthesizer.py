@@ -486,10 +486,11 @@ async def test_what_happened_is_reported():
 
 
 async def test_health_is_the_generators():
-    generator = SyntheticTokenGenerator()
-    healthy = Synthesizer(generator, SyntheticDecoder())
+    observer = RecordingObserver()
+    healthy = Synthesizer(SyntheticTokenGenerator(), SyntheticDecoder(), observer=observer)
     assert healthy.healthy
     await healthy.warm_up()
+    assert not observer.events
     await healthy.aclose()
     assert not healthy.healthy
 
