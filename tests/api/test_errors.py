@@ -47,6 +47,8 @@ def error_of(answer):
         ({"repetition_penalty": 0.9}, "repetition_penalty", "invalid_value", "greater than or equal to 1"),
         ({"max_tokens": 6}, "max_tokens", "invalid_value", "greater than or equal to 7"),
         ({"max_tokens": 700.0}, "max_tokens", "invalid_value", "valid integer"),
+        ({"top_k": 4097}, "top_k", "invalid_value", "less than or equal to 4096"),
+        ({"min_p": 1.5}, "min_p", "invalid_value", "less than or equal to 1"),
         ({"seed": -1}, "seed", "invalid_value", "greater than or equal to 0"),
         ({"seed": 2**63}, "seed", "invalid_value", "less than or equal to"),
     ],

@@ -77,6 +77,7 @@ def test_a_complete_pcm_is_its_samples(server, speech):
 
 def test_fields_reach_the_synthesizer(server):
     sent = {"temperature": 0, "top_p": 0.5, "repetition_penalty": 1.5, "max_tokens": 700, "seed": 2**63 - 1}
+    sent |= {"top_k": 50, "min_p": 0.1}
     answer = server.speak("Grüße, 世界! \U0001f600", voice={"id": "Nova"}, **sent)
     [begun] = server.notes("begin", request_id=answer.headers["x-request-id"])
     assert sent == begun["sampling"]
@@ -86,7 +87,7 @@ def test_fields_reach_the_synthesizer(server):
 def test_null_and_absent_fields_mean_the_defaults(server):
     optional = (
         "model voice response_format stream speed stream_format instructions temperature top_p repetition_penalty "
-        "max_tokens seed"
+        "max_tokens seed top_k min_p"
     )
     answers = [server.speak(**dict.fromkeys(optional.split())), server.speak()]
     begun = [server.notes("begin", request_id=answer.headers["x-request-id"])[0] for answer in answers]

@@ -93,12 +93,23 @@ class VllmAnswers(OneEngine):
 
         self.engine.run(test())
 
+    @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"min_p": 1.0}])
+    def test_only_the_likeliest_tokens_are_drawn_if_so_asked(self, narrow):
+        """Half precision has ties, so there may be two."""
+
+        async def first_tokens(**limits):
+            answers = [await self.engine.ids(Sampling(max_tokens=7, seed=seed, **limits)) for seed in range(6)]
+            return {int(ids[0]) for ids in answers}
+
+        assert len(self.engine.run(first_tokens(**narrow))) <= 2 < len(self.engine.run(first_tokens()))
+
     @pytest.mark.parametrize(
         "sampling",
         [
             Sampling(max_tokens=7, temperature=0.0),
             Sampling(max_tokens=7, temperature=2.0, top_p=1.0, repetition_penalty=2.0),
             Sampling(max_tokens=7, top_p=1e-6, repetition_penalty=1.0),
+            Sampling(max_tokens=7, top_k=4096, min_p=1.0),
             Sampling(max_tokens=7, seed=2**63 - 1),
             Sampling(max_tokens=65_536, seed=0),
         ],

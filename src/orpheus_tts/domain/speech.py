@@ -8,6 +8,8 @@ from orpheus_tts.domain.tokens import CODES_PER_FRAME
 from orpheus_tts.domain.voices import DEFAULT_VOICE, Voice, find_voice
 
 TEMPERATURE_RANGE = (0.0, 2.0)
+TOP_K_RANGE = (0, 4096)
+MIN_P_RANGE = (0.0, 1.0)
 REPETITION_PENALTY_RANGE = (1.0, 2.0)
 MAX_TOKENS_RANGE = (CODES_PER_FRAME, 65_536)
 SEED_RANGE = (0, 2**63 - 1)
@@ -24,6 +26,8 @@ class Sampling:
     Attributes:
         temperature: 0.0 (greedy) to 2.0.
         top_p: Above 0.0, up to 1.0.
+        top_k: Tokens are drawn from this many likeliest ones, up to the 4,096 codes of a slot; 0 for no such limit.
+        min_p: Tokens below this share of the likeliest one's probability are not drawn, 0.0 (no such limit) to 1.0.
         repetition_penalty: 1.0 (none) to 2.0.
         max_tokens: Budget of one chunk's answer in tokens; one second of speech is 82 of them. The default lets a slow
             reader finish 500 characters.
@@ -35,12 +39,16 @@ class Sampling:
 
     temperature: float = 0.6
     top_p: float = 0.9
+    top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.1
     max_tokens: int = 6144
     seed: int | None = None
 
     def __post_init__(self) -> None:
         _check_range("temperature", self.temperature, *TEMPERATURE_RANGE)
+        _check_range("top_k", self.top_k, *TOP_K_RANGE)
+        _check_range("min_p", self.min_p, *MIN_P_RANGE)
         _check_range("repetition_penalty", self.repetition_penalty, *REPETITION_PENALTY_RANGE)
         _check_range("max_tokens", self.max_tokens, *MAX_TOKENS_RANGE)
         if self.seed is not None:

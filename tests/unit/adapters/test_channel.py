@@ -304,21 +304,6 @@ async def test_a_pool_without_workers_is_loading(socket_path):
         await anext(workers.speak({}, ignore))
 
 
-async def test_a_request_that_a_worker_took_is_not_given_to_another(socket_path):
-    async def die(reader, writer):
-        await wire.read_frame(reader)
-        writer.transport.abort()
-
-    other = socket_path.with_name("other.sock")
-    speaker = Speaker()
-    server = await asyncio.start_unix_server(die, socket_path)
-    async with listening(other, speaker):
-        with pytest.raises(wire.WorkerLostError):
-            await anext(pool.WorkerPool([socket_path, other]).speak({}, ignore))
-    assert [] == speaker.requests
-    server.close()
-
-
 @pytest.mark.parametrize(("up", "healthy", "status"), [(0, 0, "loading"), (2, 0, "unhealthy"), (2, 1, "ok")])
 def test_health_has_one_word(up, healthy, status):
     assert status == pool.Health(up=up, healthy=healthy).status

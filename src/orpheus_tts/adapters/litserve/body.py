@@ -11,16 +11,18 @@ from orpheus_tts.adapters.litserve.options import RESPONSE_FORMATS, ServeOptions
 from orpheus_tts.domain.errors import InvalidRequestError
 from orpheus_tts.domain.speech import (
     MAX_TOKENS_RANGE,
+    MIN_P_RANGE,
     REPETITION_PENALTY_RANGE,
     SEED_RANGE,
     SPEED_RANGE,
     TEMPERATURE_RANGE,
+    TOP_K_RANGE,
     SpeechRequest,
     check_speed,
 )
 from orpheus_tts.ports import OutputFormat
 
-_SAMPLING_FIELDS = ("temperature", "top_p", "repetition_penalty", "max_tokens", "seed")
+_SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
 
 # A number that is none in JSON (a string, true) is a mistake to be told, and NaN and Infinity are not JSON at all.
 _Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -82,6 +84,12 @@ class SpeechBody(BaseModel):
     )
     top_p: Annotated[_Real, Field(gt=0, le=1)] | None = Field(
         None, description="Tokens are drawn from the likeliest that make up this share of the probability."
+    )
+    top_k: Annotated[StrictInt, Field(ge=TOP_K_RANGE[0], le=TOP_K_RANGE[1])] | None = Field(
+        None, description="Tokens are drawn from this many likeliest ones; 0 for no such limit."
+    )
+    min_p: Annotated[_Real, Field(ge=MIN_P_RANGE[0], le=MIN_P_RANGE[1])] | None = Field(
+        None, description="Tokens below this share of the likeliest one's probability are not drawn."
     )
     repetition_penalty: (
         Annotated[_Real, Field(ge=REPETITION_PENALTY_RANGE[0], le=REPETITION_PENALTY_RANGE[1])] | None

@@ -117,6 +117,8 @@ class VllmTokenGenerator:
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
             repetition_penalty=sampling.repetition_penalty,
             seed=sampling.seed,
             max_tokens=min(sampling.max_tokens, room),
