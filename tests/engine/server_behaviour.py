@@ -260,7 +260,8 @@ def test_loops_of_the_model_are_stopped_and_left(start, tmp_path_factory):
 
 def test_what_cannot_fit_the_context_is_refused_before_any_sound(start, speaking_checkpoint):
     with start(speaking_checkpoint, TTS_MAX_MODEL_LEN="128") as server:
-        answer = httpx.post(f"{server.url}/v1/audio/speech", json={"input": LONG}, timeout=60)
+        body = {"input": f"{TEXT} 12345678901234567890"}  # read out, these digits take seven seconds
+        answer = httpx.post(f"{server.url}/v1/audio/speech", json=body, timeout=60)
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (400, "max_tokens_too_small")
         assert "TTS_MAX_MODEL_LEN" in error["message"]
