@@ -179,8 +179,7 @@ async def test_a_stream_of_planned_windows_equals_the_whole(decoder, whole, arri
     frames = random_frames(COUNT)
     blocks = []
     for count in sorted({min(total, COUNT) for total in np.cumsum(arrivals)} | {COUNT}):
-        window = planner.next(int(count), ended=count == COUNT)
-        if window:
+        while window := planner.next(int(count), ended=count == COUNT):
             samples = await decoder.decode(frames[window.start : window.stop], position=window.start)
             blocks.append(samples[window.keep_from : window.keep_to])
     assert_equal(whole, np.concatenate(blocks))
