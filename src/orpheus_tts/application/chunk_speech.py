@@ -95,7 +95,7 @@ class ChunkSpeech:
         self._error: OrpheusError | None = None
 
     async def run(self) -> None:
-        """Produce until the chunk is spoken or has failed; never raises but on cancellation."""
+        """Produce until the chunk is spoken or has failed, which `blocks` tells. Raises only what nobody expected."""
         try:
             await self._speak()
         except OrpheusError as error:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from orpheus_tts.adapters.embedded import Codebook, EmbeddedDecoder, EmbeddedTokenGenerator
 from orpheus_tts.adapters.embedded.espeak import Espeak
 from orpheus_tts.adapters.embedded.reading import read_aloud
-from orpheus_tts.domain.errors import EngineDeadError
+from orpheus_tts.adapters.embedded.text import is_readable
+from orpheus_tts.domain.errors import EngineDeadError, InvalidRequestError
 from orpheus_tts.domain.pcm import to_int16
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
@@ -291,7 +292,13 @@ def test_there_is_no_context_limit(generator):
 @example(text="\u202e\u2066\u200b\ufeff\u0301\u0301\u0301", voice="长乐")
 @example(text="﷽" * 100, voice="leo")
 @example(text="e\u0301" * 150 + "\u0e33" * 100, voice="ऋतिका")
-async def test_any_text_at_all_ends_in_speech(generator, codebook, text, voice):
+@example(text="𐬀", voice="tara")  # Avestan, for which eSpeak has no voice
+async def test_any_text_at_all_ends_in_speech_or_is_refused_as_unreadable(generator, codebook, text, voice):
+    if not is_readable(text):
+        with pytest.raises(InvalidRequestError) as caught:
+            await speak(generator, text, voice=voice)
+        assert (caught.value.field, caught.value.code) == ("input", "unsupported_script")
+        return
     ids = await speak(generator, text, voice=voice)
     assert ids[-1] == END_OF_SPEECH
     assert len(codebook.decode(frames_of(ids))) >= 3
