@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from orpheus_tts.adapters.litserve import ServeOptions, run_server
+from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
 from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import choose_backend, load_backend
@@ -75,7 +75,9 @@ def serve(settings: Settings) -> int:
         default_format=settings.default_format,
         host=settings.host,
         port=settings.port,
+        model_aliases=(*MODEL_ALIASES, *settings.model_aliases),
         voice=settings.default_voice,
+        voice_aliases=settings.all_voice_aliases,
         sampling=settings.sampling,
         max_input_characters=settings.max_input_characters,
         deadline=settings.deadline,

@@ -19,7 +19,7 @@ from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import OrpheusError
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.domain.tokens import SAMPLE_RATE, TOKENS_PER_SECOND
-from orpheus_tts.domain.voices import ALIASES, VOICES
+from orpheus_tts.domain.voices import VOICES, aliases_of
 from orpheus_tts.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def say(
         )
         request = SpeechRequest(
             text=_text(text, file),
-            voice=voice or settings.default_voice,
+            voice=settings.voice(voice),
             sampling=replace(settings.sampling, seed=seed),
             deadline=settings.deadline,
             request_id="say",
@@ -101,11 +101,12 @@ def say(
 
 @app.command()
 def voices() -> None:
-    """List the voices, their languages and the OpenAI names they answer to."""
+    """List the voices, their languages and the other names they answer to."""
+    with _plain_errors():
+        aliases = _settings().all_voice_aliases
     table = Table("Voice", "Language", "Also known as", "Description", box=None)
     for voice in VOICES.values():
-        aliases = ", ".join(alias for alias, name in ALIASES.items() if name == voice.name)
-        table.add_row(voice.name, voice.language, aliases, voice.description)
+        table.add_row(voice.name, voice.language, ", ".join(aliases_of(voice, aliases)), voice.description)
     Console().print(table)
 
 

@@ -2,18 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orpheus_tts.domain import speech
 from orpheus_tts.domain.speech import Sampling
-from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
+from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, VOICES, find_voice
 
 _DEFAULTS = Sampling()
 
 
-def _known_voice(name: str) -> str:
-    return find_voice(name).name
+def _known_voice(name: str, info: ValidationInfo) -> str:
+    return find_voice(name, {**ALIASES, **info.data.get("voice_aliases", {})}).name
 
 
 def _lower(value: Any) -> Any:
@@ -23,6 +23,24 @@ def _lower(value: Any) -> Any:
 def _listed(value: Any) -> Any:
     """A list written with commas, as its items."""
     return [item for part in value.split(",") if (item := part.strip())] if isinstance(value, str) else value
+
+
+def _paired(value: Any) -> Any:
+    """Names written as `alias=voice`, with commas between them, as a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in _listed(value)]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("write it as alias=voice,alias=voice")
+    return {alias.strip().lower(): voice for alias, _, voice in pairs}
+
+
+def _known_voices(aliases: dict[str, str]) -> dict[str, str]:
+    if not all(aliases):
+        raise ValueError("an alias is empty")
+    if voices := sorted(aliases.keys() & VOICES.keys()):
+        raise ValueError(f"{voices[0]} is a voice's own name")
+    return {alias: find_voice(voice).name for alias, voice in aliases.items()}
 
 
 # As browsers send it: no path, and no slash at the end. `null` is a page from a file.
@@ -68,7 +86,13 @@ class Settings(BaseSettings):
     """`auto` logs for people on a terminal and JSON elsewhere."""
 
     # Requests
-    default_voice: Annotated[str, BeforeValidator(_known_voice)] = DEFAULT_VOICE
+    voice_aliases: Annotated[dict[str, str], NoDecode, BeforeValidator(_paired), AfterValidator(_known_voices)] = Field(
+        default_factory=dict
+    )
+    """More names for voices beside OpenAI's, or in place of one: `narrator=leo,alloy=mia`."""
+    model_aliases: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """More names for the model beside OpenAI's, separated by commas."""
+    default_voice: Annotated[str, AfterValidator(_known_voice)] = DEFAULT_VOICE
     """Voice of requests that name none."""
     default_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "wav"
     """Format of requests that name none; OpenAI's own default is mp3."""
@@ -128,6 +152,19 @@ class Settings(BaseSettings):
     """`SNAC_BATCH_TIMEOUT`: seconds that a window waits for others to be decoded with."""
     max_workers: Annotated[int, Field(ge=1, le=64)] = 4
     """Threads for blocking work: decoding, and rendering on the embedded backend."""
+
+    def voice(self, name: str | None = None) -> str:
+        """The voice of that name or alias, the default one without a name.
+
+        Raises:
+            UnknownVoiceError: There is none.
+        """
+        return find_voice(name or self.default_voice, self.all_voice_aliases).name
+
+    @property
+    def all_voice_aliases(self) -> dict[str, str]:
+        """Voices by all further names for them, OpenAI's included."""
+        return {**ALIASES, **self.voice_aliases}
 
     @property
     def sampling(self) -> Sampling:

@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+from orpheus_tts.adapters.litserve import MODEL_ALIASES
 from orpheus_tts.domain.voices import ALIASES, VOICES
 from orpheus_tts.formats import FORMATS
 
@@ -36,7 +37,7 @@ def test_every_endpoint_of_the_index_exists(server):
 
 def test_the_openai_client_lists_the_served_model_first(client):
     models = list(client.models.list())
-    assert ["org/orpheus", "orpheus", "tts-1", "tts-1-hd", "gpt-4o-mini-tts"] == [model.id for model in models]
+    assert ["org/orpheus", *MODEL_ALIASES] == [model.id for model in models]
     assert {"model"} == {model.object for model in models}
     assert models[0] == client.models.retrieve("org/orpheus")
 
@@ -75,3 +76,17 @@ def test_the_documentation_page_works(server):
     answer = server.get("/docs")
     assert 200 == answer.status_code
     assert "/openapi.json" in answer.text
+
+
+def test_voices_and_models_answer_to_names_of_the_operators_choice(start):
+    names = {"voice_aliases": {**ALIASES, "narrator": "leo", "alloy": "mia"}, "model_aliases": ["kokoro"]}
+    with start(names) as server:
+        server.ready()
+        for voice in ("Narrator", {"id": "alloy"}, "echo"):
+            assert 200 == server.speak(voice=voice, model="kokoro").status_code
+        assert ["leo", "mia", "dan"] == [note["voice"] for note in server.notes("begin")]
+        assert "narrator" in server.speak(voice="nobody").json()["error"]["message"]
+        assert 404 == server.speak(model="tts-1").status_code
+        voices = {voice["id"]: voice["aliases"] for voice in server.get("/v1/audio/voices").json()["voices"]}
+        assert ("narrator" in voices["leo"], voices["tara"], "alloy" in voices["mia"]) == (True, [], True)
+        assert ["org/orpheus", "kokoro"] == [model["id"] for model in server.get("/v1/models").json()["data"]]

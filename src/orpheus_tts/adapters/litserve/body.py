@@ -1,7 +1,7 @@
 """The body of a speech request, as OpenAI's clients send it, and what it means."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
@@ -20,6 +20,7 @@ from orpheus_tts.domain.speech import (
     SpeechRequest,
     check_speed,
 )
+from orpheus_tts.domain.voices import Voice, find_voice
 from orpheus_tts.ports import OutputFormat
 
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
@@ -131,7 +132,7 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
     sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
     request = SpeechRequest(
         text=body.input,
-        voice=_voice_name(body.voice, options.voice),
+        voice=_voice(body.voice, options).name,
         sampling=replace(options.sampling, **sampling),
         deadline=options.deadline,
         request_id=request_id,
@@ -166,10 +167,9 @@ def _framing(body: SpeechBody) -> type[Framing]:
     return FRAMINGS[name]
 
 
-def _voice_name(voice: Any, default: str) -> str:
-    if voice is None:
-        return default
-    return voice.id if isinstance(voice, VoiceReference) else str(voice)
+def _voice(given: StrictStr | VoiceReference | None, options: ServeOptions) -> Voice:
+    name = given.id if isinstance(given, VoiceReference) else given
+    return find_voice(options.voice if name is None else name, options.voice_aliases)
 
 
 def _check_text(text: str, limit: int) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
-from orpheus_tts.domain.voices import DEFAULT_VOICE, find_voice
+from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, find_voice
 from orpheus_tts.ports import MakeTempo, Observer, OutputFormat
 
 # What LitServe accepts (litserve/server.py, `run`).
@@ -16,8 +16,8 @@ MAX_INPUT_RANGE = (1, 1_000_000)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
 # OpenAI's.
 RESPONSE_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
-# Model names that OpenAI's clients hard-code, and the model's own short name.
-MODEL_ALIASES = ("orpheus", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+# The model's own short name, and those that OpenAI's clients hard-code (openai-python, types/audio/speech_model.py).
+MODEL_ALIASES = ("orpheus", "tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 
 
 class SpeechSynthesizer(Protocol):
@@ -71,6 +71,7 @@ class ServeOptions:
         port: 1024 to 65535.
         model_aliases: Further model ids accepted for the same model.
         voice: Voice of a request that names none.
+        voice_aliases: Voices by further names for them, in lower case.
         sampling: Sampling of a request that says nothing about it.
         max_input_characters: Longest text accepted, 1 to 1,000,000.
         deadline: Seconds a request may take to its end; None for no limit.
@@ -101,6 +102,7 @@ class ServeOptions:
     port: int = 8880
     model_aliases: tuple[str, ...] = MODEL_ALIASES
     voice: str = DEFAULT_VOICE
+    voice_aliases: Mapping[str, str] = field(default_factory=lambda: ALIASES)
     sampling: Sampling = field(default_factory=Sampling)
     max_input_characters: int = 4096
     deadline: float | None = None
@@ -139,12 +141,13 @@ class ServeOptions:
             raise ValueError(f"formats must be {', '.join(RESPONSE_FORMATS)}, not {', '.join(self.formats)}.")
         if self.default_format not in self.formats:
             raise ValueError(f"default_format must be one of {', '.join(self.formats)}, not {self.default_format!r}.")
-        find_voice(self.voice)
+        for name in (self.voice, *self.voice_aliases):
+            find_voice(name, self.voice_aliases)
 
     @property
     def model_ids(self) -> tuple[str, ...]:
         """Every model id accepted, the served one first."""
-        return (self.model, *(alias for alias in self.model_aliases if alias != self.model))
+        return tuple(dict.fromkeys((self.model, *self.model_aliases)))
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:

@@ -25,7 +25,7 @@ from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.response import SpeechResponse
 from orpheus_tts.adapters.litserve.wire import request_to_json
-from orpheus_tts.domain.voices import ALIASES, VOICES
+from orpheus_tts.domain.voices import VOICES, aliases_of
 
 NAME = "Orpheus TTS"
 VERSION = version("orpheus-tts")
@@ -150,7 +150,7 @@ def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
                 "object": "audio.voice",
                 "language": voice.language,
                 "description": voice.description,
-                "aliases": [alias for alias, name in ALIASES.items() if name == voice.name],
+                "aliases": aliases_of(voice, options.voice_aliases),
             }
             for voice in VOICES.values()
         ],
