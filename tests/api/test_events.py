@@ -5,6 +5,7 @@ import base64
 import json
 from typing import Literal
 
+import httpx
 import numpy as np
 import openai
 import pytest
@@ -108,11 +109,15 @@ def test_a_failure_half_way_is_an_error_that_the_openai_client_raises(client, fa
     assert "detail" not in caught.value.message
 
 
-def test_a_failure_half_way_leaves_no_done(server):
-    answer = server.speak("fail-after failed", stream_format="sse")
-    assert "DONE" not in answer.text
-    assert "speech.audio.done" not in answer.text
-    last = json.loads(answer.text.rstrip().splitlines()[-1].removeprefix("data: "))
+def test_a_failure_half_way_is_the_last_event_and_breaks_the_connection(server):
+    body = ""
+    asked = server.speaking("fail-after failed", stream_format="sse")
+    with pytest.raises(httpx.RemoteProtocolError), asked as answer:
+        for text in answer.iter_text():
+            body += text
+    assert "DONE" not in body
+    assert "speech.audio.done" not in body
+    last = json.loads(body.rstrip().splitlines()[-1].removeprefix("data: "))
     assert "error" == last["type"]
     assert {"message", "type", "param", "code"} == set(last["error"])
 

@@ -38,7 +38,7 @@ class Framing(Protocol):
         ...
 
     def failure(self, error: Exception) -> bytes | None:
-        """What ends an answer that failed after its first audio; None if only breaking the connection can tell."""
+        """What to say before the connection of an answer that failed after its first audio is broken; None: nothing."""
         ...
 
 

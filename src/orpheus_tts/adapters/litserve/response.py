@@ -11,6 +11,9 @@ from starlette.types import Receive, Scope, Send
 from orpheus_tts.adapters.litserve.framing import Framing
 from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
 
+# Web streams, in browsers and Node, forget what was not read when the connection breaks: time to read the last event.
+_READING_SECONDS = 0.25
+
 _log = structlog.get_logger(__name__)
 
 
@@ -18,9 +21,9 @@ class SpeechResponse(Response):
     """Speech, streamed or complete.
 
     Nothing is sent before the first audio, so that a failure until then is raised and gets a status of its own. A
-    failure after that is told by the framing, or else breaks the connection without the final chunk: clients see an
-    error, never a short file. When the client leaves, the pieces are closed at once, and with them the work in the
-    worker.
+    failure after that breaks the connection without the final chunk, once the framing has told it if it can: clients
+    see an error, never a short file, also those that pass over events they do not know, as LiveKit's plugin does. When
+    the client leaves, the pieces are closed at once, and with them the work in the worker.
     """
 
     def __init__(
@@ -82,9 +85,10 @@ class SpeechResponse(Response):
                 raise
             self._log.warning("speech broken off", error=str(error))
             last = self._framing.failure(error)
-            # Returning without it makes uvicorn close the connection without the final chunk.
             if last is not None:
-                await send({"type": "http.response.body", "body": last, "more_body": False})
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+                await asyncio.sleep(_READING_SECONDS)
+            # Returning without the end makes uvicorn close the connection without the final chunk.
             return
         if not started:
             raise _no_audio()
