@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
 OUT ?= speech.wav
 
-.PHONY: help install serve say test check format test-engine test-gpu clean
+.PHONY: help install serve say test test-page check format test-engine test-gpu clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -21,7 +21,11 @@ $(VENV)/.installed-$(TIER): pyproject.toml constraints/$(TIER).txt
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed-$(TIER)
-	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e . --group test --group check
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e . --group test --group fuzz --group check
+	touch $@
+
+$(VENV)/.installed-page: $(VENV)/.installed-test
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt --group page
 	touch $@
 
 # torch first and through pip: uv then keeps the CPU build where pip is set up for one. The overrides leave out vLLM's
@@ -44,6 +48,9 @@ say: install ## speak TEXT="..." into OUT=speech.wav
 
 test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
 	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api tests/docs
+
+test-page: $(VENV)/.installed-page ## the page and the documentation, in Chromium (on the path, or CHROMIUM=...)
+	$(VENV)/bin/python -m pytest tests/page
 
 check: $(VENV)/.installed-test ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .
