@@ -175,7 +175,7 @@ def guarded(start):
         yield server.ready()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_until():
     return until
 

@@ -12,7 +12,7 @@ TOP_K_RANGE = (0, 4096)
 MIN_P_RANGE = (0.0, 1.0)
 REPETITION_PENALTY_RANGE = (1.0, 2.0)
 MAX_TOKENS_RANGE = (CODES_PER_FRAME, 65_536)
-SEED_RANGE = (0, 2**63 - 1)
+SEED_RANGE = (0, 2**53 - 1)  # whole numbers that every reader of JSON keeps exactly
 SPEED_RANGE = (0.25, 4.0)  # OpenAI's
 
 
