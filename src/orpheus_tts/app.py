@@ -1,5 +1,6 @@
 """The composition root: settings -> adapters -> Synthesizer -> server. No logic beyond putting parts together."""
 
+import math
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ import structlog
 
 from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
-from orpheus_tts.application import SynthesisPolicy, Synthesizer
+from orpheus_tts.application import StallPolicy, SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.retry import RetryPolicy
@@ -40,6 +41,11 @@ def policy(settings: Settings) -> SynthesisPolicy:
         ),
         parallel_chunks=settings.parallel_chunks,
         retry=RetryPolicy(max_attempts=settings.max_attempts),
+        stalls=StallPolicy(
+            first_token=settings.first_token_timeout or math.inf,
+            next_token=settings.token_timeout or math.inf,
+            decode=settings.decode_timeout or math.inf,
+        ),
     )
 
 

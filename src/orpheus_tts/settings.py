@@ -108,6 +108,13 @@ class Settings(BaseSettings):
     """How many chunks of one request are generated at a time."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 4
     """How often a chunk is tried before the request fails."""
+    first_token_timeout: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds that a chunk waits for the engine's first token before it is tried again; if nobody has any token for as
+    long, the worker is replaced. 0 for no limit."""
+    token_timeout: Annotated[float, Field(ge=0)] = 10.0
+    """Seconds in which the engine gives nobody a token before a chunk that had some is tried again. 0 for no limit."""
+    decode_timeout: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds in which nothing comes from the codec before the worker is replaced. 0 for no limit."""
 
     # Sampling: what a request that does not say gets
     temperature: Annotated[float, Field(ge=speech.TEMPERATURE_RANGE[0], le=speech.TEMPERATURE_RANGE[1])] = (

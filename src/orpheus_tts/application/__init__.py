@@ -1,6 +1,6 @@
 """The use case: text in, ordered audio out."""
 
-from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.application.policy import StallPolicy, SynthesisPolicy
 from orpheus_tts.application.synthesizer import Synthesizer
 
-__all__ = ["SynthesisPolicy", "Synthesizer"]
+__all__ = ["StallPolicy", "SynthesisPolicy", "Synthesizer"]

@@ -16,6 +16,7 @@ from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import (
     ChunkDefectError,
     DecoderError,
+    DecoderStalledError,
     EarlyEndError,
     EngineDeadError,
     EngineError,
@@ -128,7 +129,7 @@ class ChunkSpeech:
         while True:
             try:
                 return await self._attempt(retry.sampling(self._sampling, attempt))
-            except EngineDeadError:
+            except (EngineDeadError, DecoderStalledError):
                 raise
             except (ChunkDefectError, EngineError, DecoderError) as error:
                 attempt += 1

@@ -9,6 +9,38 @@ from orpheus_tts.domain.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StallPolicy:
+    """How long an engine is waited for.
+
+    A busy engine is slow to each but never silent to all: an answer may be queued behind others, or be set aside for
+    them in its middle, while they get their tokens. So silence to everybody counts for much, silence to one for little.
+
+    Attributes:
+        first_token: Seconds that an attempt waits for a token, whatever others get; a minute is longer than an engine
+            should let anybody queue. Of silence to everybody, after which the engine is given up and its worker
+            replaced; cancelled waits and second attempts count on.
+        next_token: Seconds of silence to everybody after which an attempt that had tokens is given up and tried again.
+            A token takes from a hundredth of a second on a GPU to half a second on a slow CPU.
+        decode: Seconds in which no decode of anybody's returns, after which the decoder is given up, and its worker
+            replaced: a stuck thread cannot be ended. The longest pass through SNAC takes some seconds on a slow CPU.
+
+    All above 0; infinite for no limit.
+
+    Raises:
+        ValueError: One is not.
+    """
+
+    first_token: float = 60.0
+    next_token: float = 10.0
+    decode: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("first_token", "next_token", "decode"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0 seconds, not {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisPolicy:
     """How requests are spoken.
 
@@ -18,6 +50,7 @@ class SynthesisPolicy:
         joins: How chunks are joined.
         retry: What happens after a failed attempt.
         repetition: What counts as a loop.
+        stalls: How long an engine is waited for.
     """
 
     chunks: ChunkLimits = field(default_factory=ChunkLimits)
@@ -25,6 +58,7 @@ class SynthesisPolicy:
     joins: JoinPolicy = field(default_factory=JoinPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     repetition: RepetitionPolicy = field(default_factory=RepetitionPolicy)
+    stalls: StallPolicy = field(default_factory=StallPolicy)
 
     def __post_init__(self) -> None:
         if self.parallel_chunks < 1:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.speaking import Speaking
+from orpheus_tts.application.watched import WatchedDecoder, watched
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.ports.audio_decoder import AudioDecoder
@@ -33,15 +34,15 @@ class Synthesizer:
         observer: Observer | None = None,
         policy: SynthesisPolicy | None = None,
     ) -> None:
-        self._generator = generator
-        self._decoder = decoder
-        self._observer = observer or _Unobserved()
         self._policy = policy or SynthesisPolicy()
+        self._generator = watched(generator, self._policy.stalls)
+        self._decoder = WatchedDecoder(decoder, self._policy.stalls)
+        self._observer = observer or _Unobserved()
 
     @property
     def healthy(self) -> bool:
         """Whether requests can be answered. Never blocks, never raises."""
-        return self._generator.healthy
+        return self._generator.healthy and self._decoder.healthy
 
     async def stream(
         self, request: SpeechRequest, *, observer: Observer | None = None
@@ -63,7 +64,8 @@ class Synthesizer:
         Raises:
             InvalidRequestError: A chunk cannot fit the engine's context.
             SpeechFailedError: A chunk failed on every attempt. What was yielded before is sound.
-            EngineDeadError: The engine is gone.
+            EngineDeadError: The engine is gone, or gives nobody anything any more.
+            DecoderStalledError: Decodes do not return any more.
             DeadlineExceededError: The request's deadline passed.
         """
         observers = self._observer if observer is None else _Both(self._observer, observer)

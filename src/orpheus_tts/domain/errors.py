@@ -11,8 +11,12 @@
      │    ├── EarlyEndError         end-of-speech far too soon
      │    └── MissingEndError       the budget ran out, or far more audio than the text can need
      ├── EngineError                the token engine failed
+     │    ├── EngineStalledError    it gave no token for too long
+     │    ├── EngineOutOfMemoryError
      │    └── EngineDeadError       and will not come back by itself
      ├── DecoderError               frames could not be turned into samples
+     │    ├── DecoderOutOfMemoryError
+     │    └── DecoderStalledError   a decode does not return, and will not; its worker has to be restarted
      ├── SpeechFailedError          a chunk failed on every attempt
      ├── DeadlineExceededError      the request's own deadline passed
      └── BackendUnavailableError    a backend was asked for that cannot run here; says what to do
@@ -21,7 +25,11 @@ Data is in attributes; nobody needs to match on message text. Errors cross proce
 (the edge maps them to status codes), so they hold no live objects.
 """
 
+import re
 from collections.abc import Iterable
+
+# How torch says it of CUDA, MPS, cuBLAS and the CPU. It has a class only for some of them, with the same words.
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 class OrpheusError(Exception):
@@ -144,12 +152,28 @@ class EngineError(OrpheusError):
     """The token engine failed on this request; another attempt may work."""
 
 
+class EngineStalledError(EngineError):
+    """The token engine gave an attempt no token for too long; another attempt may work."""
+
+
+class EngineOutOfMemoryError(EngineError):
+    """The token engine had not enough memory for this request; another attempt may work with less beside it."""
+
+
 class EngineDeadError(EngineError):
-    """The token engine is gone; its worker has to be restarted."""
+    """The token engine is gone, or answers nobody any more; its worker has to be restarted."""
 
 
 class DecoderError(OrpheusError):
     """The codec could not turn frames into samples."""
+
+
+class DecoderOutOfMemoryError(DecoderError):
+    """The codec had not enough memory even for a single window; another attempt may work with less beside it."""
+
+
+class DecoderStalledError(DecoderError):
+    """A decode does not return. Nothing can end it but the end of its process: the worker has to be restarted."""
 
 
 class SpeechFailedError(OrpheusError):
@@ -182,3 +206,9 @@ class DeadlineExceededError(OrpheusError):
 
 class BackendUnavailableError(OrpheusError):
     """A backend was asked for that cannot run here; the message says what to do about it."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of some library says that memory ran out, the machine's or a device's."""
+    said = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
+    return said or isinstance(error, MemoryError)

@@ -89,17 +89,20 @@ SHUTTING_DOWN = _unavailable("The server is shutting down.", "shutting_down", _L
 # OpenAI's clients would otherwise try two more times.
 _NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
 
+_ENGINE_GONE = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "engine_unavailable",
+    {"retry-after": str(_LOADING_RETRY_SECONDS)},
+)
+
 # By the name of the domain's error. After the deadline the same text would take as long again; speech that failed was
 # tried by the server itself, as often as the operator allows.
 _FAILURES: Mapping[str, tuple[int, str, Mapping[str, str]]] = {
     "InvalidRequestError": (HTTPStatus.BAD_REQUEST, "invalid_value", {}),
     "DeadlineExceededError": (HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded", _NO_RETRY),
     "SpeechFailedError": (HTTPStatus.INTERNAL_SERVER_ERROR, "speech_failed", _NO_RETRY),
-    "EngineDeadError": (
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "engine_unavailable",
-        {"retry-after": str(_LOADING_RETRY_SECONDS)},
-    ),
+    "EngineDeadError": _ENGINE_GONE,
+    "DecoderStalledError": _ENGINE_GONE,
     "EngineError": (HTTPStatus.INTERNAL_SERVER_ERROR, "engine_error", {}),
     "DecoderError": (HTTPStatus.INTERNAL_SERVER_ERROR, "decoder_error", {}),
     "OrpheusError": (HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", {}),
