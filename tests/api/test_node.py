@@ -42,6 +42,7 @@ def test_openais_node_client_speaks_and_tells_errors_apart(guarded, node, tmp_pa
     with wave.open(str(tmp_path / "speech.wav")) as reader:
         assert (24_000, 24_000) == (reader.getframerate(), len(reader.readframes(10**9)) // 2)
     assert "audio/wav" == seen["contentType"]
+    assert seen["pieces"] > 5, "the file did not grow while the server spoke"
     assert "org/orpheus" == seen["models"][0]
     usage = {"input_tokens": 1, "output_tokens": 82, "total_tokens": 83}
     assert {"audioBytes": 44 + 48_000, "usage": usage, "error": None} == seen["events"]

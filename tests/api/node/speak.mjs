@@ -35,8 +35,16 @@ async function events(fields) {
   return seen;
 }
 
-const spoken = await client.audio.speech.create(request);
-await pipeline(Readable.fromWeb(spoken.body), createWriteStream(file));
+let pieces = 0;
+async function* counted(body) {
+  for await (const piece of body) {
+    pieces += 1;
+    yield piece;
+  }
+}
+
+const spoken = await client.audio.speech.create({ ...request, input: 'slow 0.1' });
+await pipeline(counted(Readable.fromWeb(spoken.body)), createWriteStream(file));
 
 const models = [];
 for await (const model of client.models.list()) models.push(model.id);
@@ -44,6 +52,7 @@ for await (const model of client.models.list()) models.push(model.id);
 console.log(
   JSON.stringify({
     contentType: spoken.headers.get('content-type'),
+    pieces,
     models,
     events: await events({}),
     brokenEvents: await events({ input: 'fail-after failed' }),
