@@ -99,6 +99,7 @@ class Speaking:
     async def _joined(self) -> AsyncGenerator[tuple[Chunk, NDArray[np.float32]], None]:
         """The samples of all chunks in order, joined, each stretch with its chunk."""
         self._chunks = await self._plan()
+        before: Chunk | None = None
         self._begin_chunks()
         while self._ahead:
             speech, task = self._ahead[0]
@@ -109,7 +110,11 @@ class Speaking:
             self._tokens += speech.tokens
             self._ahead.popleft()
             self._begin_chunks()
-            yield speech.chunk, self._joiner.boundary(speech.chunk.boundary)
+            last = self._joiner.boundary(speech.chunk.boundary)
+            late = self._joiner.late
+            yield before or speech.chunk, last[:late]
+            yield speech.chunk, last[late:]
+            before = speech.chunk
 
     def _begin_chunks(self) -> None:
         while len(self._ahead) < self._policy.parallel_chunks and (chunk := next(self._chunks, None)) is not None:
@@ -157,7 +162,7 @@ class Speaking:
             self._first_audio = time.monotonic() - self._started
             self._observer.observe(FirstAudio(request_id=self._request.request_id, seconds=self._first_audio))
         self._samples += samples.size
-        return AudioBlock(to_int16(samples), chunk.index)
+        return AudioBlock(to_int16(samples), chunk)
 
     def _retried(self, chunk: int, attempt: int, error: OrpheusError, kept_frames: int) -> None:
         self._retries += 1

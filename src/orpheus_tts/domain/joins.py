@@ -61,9 +61,14 @@ class Joiner:
 
     Args:
         policy: How chunks are joined.
+
+    Attributes:
+        late: How many samples at the beginning of what was last returned belong to a chunk before: they were held back
+            for a cross-fade that this chunk is too short for.
     """
 
     def __init__(self, policy: JoinPolicy | None = None) -> None:
+        self.late = 0
         self._policy = policy or JoinPolicy()
         self._fade = _samples(self._policy.fade)
         self._trimmer = _SilenceTrimmer(self._policy)
@@ -74,6 +79,7 @@ class Joiner:
         """Take the chunk's next samples, shape (n,), float32; return what is final, shape (m,), possibly empty."""
         self._pending = np.concatenate((self._pending, self._trimmer.push(samples)))
         if self._pending.size < 2 * self._fade:
+            self.late = 0
             return _EMPTY
         return self._give(self._fade)
 
@@ -96,6 +102,7 @@ class Joiner:
         """Give out all but the last `keep` samples, once what has to be done to the first ones is done."""
         joined, self._entry = self._entry(self._pending, self._fade), _keep
         cut = max(0, joined.size - keep)
+        self.late = min(cut, joined.size - self._pending.size)
         self._pending = joined[cut:]
         return joined[:cut]
 

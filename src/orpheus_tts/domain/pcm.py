@@ -6,6 +6,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.tokens import SAMPLE_RATE
 
 
@@ -15,11 +16,12 @@ class AudioBlock:
 
     Attributes:
         samples: Shape (n,), int16, mono at 24 kHz; n is at least 1.
-        chunk: Index of the chunk of text that the first sample belongs to, from 0.
+        chunk: The piece of text that all of them speak. A pause belongs to the chunk before it; where two chunks are
+            cross-faded, they sound together in samples of the later one.
     """
 
     samples: NDArray[np.int16]
-    chunk: int
+    chunk: Chunk
 
     @property
     def seconds(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 
 from orpheus_tts.domain import errors
+from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.ports.observer import SpeechFinished
 
@@ -31,6 +32,14 @@ def failure(name):
 # What any text is spoken as: a second of noise, in ten blocks.
 SPEECH = np.random.default_rng(7).integers(-9000, 9000, 24_000, dtype=np.int16)
 BLOCKS = np.split(SPEECH, 10)
+
+
+def chunk(text, index):
+    """The first word (three blocks), the rest of the text (what follows), and what is said beyond it."""
+    first = text.split(maxsplit=1)[0]
+    said = [first, text[len(first) :].strip() or first, "for ever"][index]
+    start = max(0, text.rfind(said))
+    return Chunk(index, said, start, start + len(said), Boundary.SENTENCE)
 
 
 def finished(request):
@@ -68,7 +77,7 @@ class ScriptedSynthesizer:
     async def stream(self, request, *, observer=None):
         self._note("begin", **asdict(request))
         try:
-            async for block in self._play(*request.text.split()):
+            async for block in self._play(request.text, *request.text.split()):
                 yield block
             self._note("complete", request_id=request.request_id)
             if observer is not None:
@@ -76,7 +85,7 @@ class ScriptedSynthesizer:
         finally:
             self._note("end", request_id=request.request_id)
 
-    async def _play(self, act, what="", *_):
+    async def _play(self, text, act, what="", *_):
         if act == "fail-before":
             raise failure(what)
         if act == "stuck":
@@ -85,23 +94,23 @@ class ScriptedSynthesizer:
             os.kill(os.getpid(), signal.SIGKILL)
         if act != "empty":
             for block in BLOCKS[:3]:
-                yield AudioBlock(block, 0)
-            async for block in self._play_on(act, what):
+                yield AudioBlock(block, chunk(text, 0))
+            async for block in self._play_on(text, act, what):
                 yield block
 
-    async def _play_on(self, act, what):
+    async def _play_on(self, text, act, what):
         if act == "lose-engine":
             self.healthy = False
         if act in ("fail-after", "lose-engine"):
             raise failure(what)
         for block in BLOCKS[3:]:
             await asyncio.sleep(float(what) if act == "slow" else 0)
-            yield AudioBlock(block, 1)
+            yield AudioBlock(block, chunk(text, 1))
         if act == "big":
-            yield AudioBlock(np.tile(SPEECH, 5), 1)
+            yield AudioBlock(np.tile(SPEECH, 5), chunk(text, 1))
         while act == "endless":
             self._note("block")
-            yield AudioBlock(SPEECH, 2)
+            yield AudioBlock(SPEECH, chunk(text, 2))
 
     async def warm_up(self):
         self._note("warm-up")

@@ -7,13 +7,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orpheus_tts.adapters.litserve import channel, pool, wire
+from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.errors import DecoderError, EngineDeadError, InvalidRequestError, UnknownVoiceError
+from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 
 
@@ -26,10 +29,15 @@ def socket_path():
 
 
 USAGE = wire.Usage(input_tokens=5, output_tokens=700)
+CHUNK = Chunk(0, "Ah.", 0, 3, Boundary.END)
+
+
+def audio(pcm, chunk=CHUNK):
+    return AudioBlock(np.frombuffer(pcm, "<i2"), chunk)
 
 
 class Speaker:
-    """A scripted `speak` hook that records what became of it."""
+    """A scripted `speak` hook, of PCM, that records what became of it."""
 
     def __init__(self, blocks=(b"ab", b"cd"), error=None, endless=False, pause=0.0):
         self.blocks, self.error, self.endless, self.pause = blocks, error, endless, pause
@@ -42,11 +50,13 @@ class Speaker:
     async def __call__(self, request, on_usage):
         self.requests.append(request)
         self.begun.set()
+        first = True
         try:
             while True:
                 for block in self.blocks:
+                    yield wire.block_frames(audio(block), opens_chunk=first)
+                    first = False
                     self.yielded += 1
-                    yield block
                     await asyncio.sleep(self.pause)
                 if self.error is not None:
                     raise self.error
@@ -73,13 +83,43 @@ async def listening(path, speaker, *, healthy=True):
 
 
 async def collect(path, request=None, on_usage=ignore):
-    return [block async for block in channel.speak(path, request or {}, on_usage)]
+    return [pcm_bytes(block.samples) async for block in channel.speak(path, request or {}, on_usage)]
 
 
 async def test_blocks_arrive_whole_and_in_order(socket_path):
-    blocks = [bytes([n]) * (n * 1000 + 1) for n in range(100)]
+    blocks = [bytes([n]) * (n * 1000 + 2) for n in range(100)]
     async with listening(socket_path, Speaker(blocks)):
         assert blocks == await collect(socket_path)
+
+
+async def test_every_block_arrives_with_its_chunk(socket_path):
+    chunks = [
+        Chunk(0, 'Grüße,\n"Welt".', 2, 16, Boundary.PARAGRAPH),
+        Chunk(1, "\U0001f600 <laugh>", 20, 29, Boundary.HARD),
+        Chunk(2, "世界", 29, 31, Boundary.END),
+    ]
+    sent = [audio(bytes([1, number, 2, 3]), chunk) for chunk in chunks for number in range(3)]
+
+    async def hook(_request, on_usage):
+        before = None
+        for block in sent:
+            yield wire.block_frames(block, opens_chunk=block.chunk != before)
+            before = block.chunk
+        on_usage(USAGE)
+
+    async with listening(socket_path, hook):
+        blocks = [block async for block in channel.speak(socket_path, {}, ignore)]
+    assert [block.chunk for block in sent] == [block.chunk for block in blocks]
+    assert [block.samples.tolist() for block in sent] == [block.samples.tolist() for block in blocks]
+
+
+async def test_audio_of_no_chunk_is_no_answer(socket_path):
+    async def hook(_request, _on_usage):
+        yield wire.frame(wire.Kind.AUDIO, b"ab")
+
+    async with listening(socket_path, hook):
+        with pytest.raises(wire.ChannelError, match="AUDIO"):
+            await collect(socket_path)
 
 
 async def test_what_an_answer_took_is_told_before_it_ends(socket_path):
@@ -130,7 +170,7 @@ async def test_a_domain_error_crosses_with_its_kinds_field_and_code(socket_path)
 async def test_blocks_before_an_error_arrive_before_it(socket_path):
     async with listening(socket_path, Speaker(error=DecoderError("no"))):
         blocks = channel.speak(socket_path, {}, ignore)
-        assert [b"ab", b"cd"] == [await anext(blocks), await anext(blocks)]
+        assert [b"ab", b"cd"] == [pcm_bytes((await anext(blocks)).samples) for _ in range(2)]
         with pytest.raises(wire.SpeechFailureError, match="no"):
             await anext(blocks)
 
@@ -200,12 +240,13 @@ async def test_a_stuck_reader_that_leaves_is_noticed(socket_path):
 async def test_a_connection_that_ends_inside_a_frame_is_a_lost_worker(socket_path, cut):
     async def answer(reader, writer):
         await wire.read_frame(reader)
-        writer.write(wire.frame(wire.Kind.AUDIO, b"ok") + wire.frame(wire.Kind.AUDIO, b"12345678")[:cut])
+        answer = wire.block_frames(audio(b"ok"), opens_chunk=True)
+        writer.write(answer + wire.frame(wire.Kind.AUDIO, b"12345678")[:cut])
         writer.close()
 
     server = await asyncio.start_unix_server(answer, socket_path)
     blocks = channel.speak(socket_path, {}, ignore)
-    assert b"ok" == await anext(blocks)
+    assert b"ok" == pcm_bytes((await anext(blocks)).samples)
     with pytest.raises(wire.WorkerLostError):
         await anext(blocks)
     server.close()
@@ -239,7 +280,7 @@ async def test_a_socket_left_by_a_dead_worker_is_an_unavailable_worker(socket_pa
 
 
 async def test_a_worker_that_drains_finishes_what_runs_and_takes_nothing_new(socket_path):
-    speaker = Speaker([b"1", b"2", b"3"], pause=0.05)
+    speaker = Speaker([b"11", b"22", b"33"], pause=0.05)
     async with listening(socket_path, speaker) as server:
         running = channel.speak(socket_path, {}, ignore)
         first = await anext(running)
@@ -247,7 +288,8 @@ async def test_a_worker_that_drains_finishes_what_runs_and_takes_nothing_new(soc
         await asyncio.sleep(0)
         with pytest.raises(wire.ChannelError):
             await collect(socket_path)
-        assert [b"1", b"2", b"3"] == [first, *[block async for block in running]]
+        blocks = [first, *[block async for block in running]]
+        assert [b"11", b"22", b"33"] == [pcm_bytes(block.samples) for block in blocks]
         await draining
 
 
@@ -312,7 +354,7 @@ def test_health_has_one_word(up, healthy, status):
 @given(
     text=st.text(min_size=1).filter(str.strip),
     sampling=st.builds(
-        Sampling, temperature=st.floats(0, 2), top_p=st.floats(0.1, 1), seed=st.none() | st.integers(0, 2**63 - 1)
+        Sampling, temperature=st.floats(0, 2), top_p=st.floats(0.1, 1), seed=st.none() | st.integers(0, 2**53 - 1)
     ),
     deadline=st.none() | st.floats(0.1, 1e6),
 )

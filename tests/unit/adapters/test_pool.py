@@ -3,10 +3,22 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 
 from orpheus_tts.adapters.litserve.pool import WorkerPool
-from orpheus_tts.adapters.litserve.wire import Kind, WorkerLostError, WorkerUnavailableError, frame, to_json
+from orpheus_tts.adapters.litserve.wire import (
+    Kind,
+    WorkerLostError,
+    WorkerUnavailableError,
+    block_frames,
+    frame,
+    to_json,
+)
+from orpheus_tts.domain.chunker import Boundary, Chunk
+from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
+
+BLOCK = AudioBlock(np.frombuffer(b"ab", "<i2"), Chunk(0, "Ah.", 0, 3, Boundary.END))
 
 
 class Worker:
@@ -20,8 +32,8 @@ class Worker:
     async def answer(self, reader, writer):
         self.asked += 1
         await reader.read(1)
-        for _ in range(self._blocks):
-            writer.write(frame(Kind.AUDIO, b"ab"))
+        for number in range(self._blocks):
+            writer.write(block_frames(BLOCK, opens_chunk=not number))
         if self._ends:
             writer.write(frame(Kind.END, to_json({"input_tokens": 1, "output_tokens": 7})))
         writer.close()
@@ -43,7 +55,7 @@ async def pool_of(folder, *workers):
 
 
 async def heard(pool):
-    return [block async for block in pool.speak({}, lambda _usage: None)]
+    return [pcm_bytes(block.samples) async for block in pool.speak({}, lambda _usage: None)]
 
 
 async def test_a_worker_that_is_not_up_is_passed_over(tmp_path):

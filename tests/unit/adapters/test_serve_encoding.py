@@ -7,22 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orpheus_tts.adapters.litserve.encoding import SpeechTrack, encoded
+from orpheus_tts.adapters.litserve.timestamps import NoTimestamps
 from orpheus_tts.adapters.pyav import PyavTempo
+from orpheus_tts.domain.chunker import Boundary, Chunk
+from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.wav import wav_header
 from orpheus_tts.formats import FORMATS
 
 SOUND = (9000 * np.sin(np.arange(12_000) / 20)).astype("<i2")
+CHUNK = Chunk(0, "Ah.", 0, 3, Boundary.END)
+UNTIMED = NoTimestamps(1.0)
 both = pytest.mark.parametrize("in_thread", [True, False])
 
 
 async def played(*blocks):
     for block in blocks:
-        yield block.tobytes()
+        yield AudioBlock(block, CHUNK)
 
 
 async def pieces(name, blocks, *, speed=1.0, complete=False, in_thread=False):
     track = SpeechTrack(FORMATS[name], PyavTempo(speed), complete=complete)
-    return [piece async for piece in encoded(played(*blocks), track, in_thread=in_thread)]
+    return [piece async for piece in encoded(played(*blocks), track, UNTIMED, in_thread=in_thread)]
 
 
 class WatchedTempo:
@@ -54,7 +59,7 @@ def test_blocks_of_any_size_give_the_same_answer_in_a_thread_or_not(in_thread, c
 async def test_work_in_a_thread_leaves_the_event_loop_alone(in_thread):
     tempo = WatchedTempo()
     track = SpeechTrack(FORMATS["mp3"], tempo, complete=False)
-    async for _ in encoded(played(SOUND, SOUND), track, in_thread=in_thread):
+    async for _ in encoded(played(SOUND, SOUND), track, UNTIMED, in_thread=in_thread):
         pass
     assert 3 == len(tempo.threads)
     assert in_thread == (threading.get_ident() not in tempo.threads)
@@ -79,12 +84,12 @@ async def test_an_answer_that_is_given_up_gives_up_its_source(in_thread):
     async def endless():
         try:
             while True:
-                yield SOUND.tobytes()
+                yield AudioBlock(SOUND, CHUNK)
         finally:
             closed.append(True)
 
     track = SpeechTrack(FORMATS["opus"], PyavTempo(1.0), complete=False)
-    answer = encoded(endless(), track, in_thread=in_thread)
+    answer = encoded(endless(), track, UNTIMED, in_thread=in_thread)
     await anext(answer)
     await answer.aclose()
     assert closed

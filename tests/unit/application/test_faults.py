@@ -148,7 +148,7 @@ async def test_of_a_loop_that_nobody_heard_only_the_first_copy_is_left(reach):
         while not observer.of(ChunkRetried):
             await asyncio.sleep(0.01)  # the reader is busy with the first chunk
     blocks += [block async for block in stream]
-    spoken = np.concatenate([block.samples for block in blocks if block.chunk == 1])
+    spoken = np.concatenate([block.samples for block in blocks if block.chunk.index == 1])
     expected = await SyntheticDecoder(receptive_field=reach).decode(np.concatenate((before, loop, after)))
     edge = round(AS_IT_COMES.fade * 24_000)
     assert np.array_equal(to_int16(expected)[edge:], spoken[edge:])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.pcm import AudioBlock, PcmEncoder, PcmWriter, pcm_bytes, to_int16
 from orpheus_tts.domain.wav import HEADER_BYTES, WavEncoder, WavWriter, wav_header
 
@@ -87,4 +88,4 @@ def test_any_float_becomes_a_sample_in_range(values):
 
 
 def test_a_block_knows_its_length():
-    assert AudioBlock(np.zeros(12_000, np.int16), 0).seconds == 0.5
+    assert AudioBlock(np.zeros(12_000, np.int16), Chunk(0, "a", 0, 1, Boundary.END)).seconds == 0.5

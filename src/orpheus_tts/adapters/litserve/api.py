@@ -1,4 +1,4 @@
-"""The inference worker's LitAPI: makes the synthesizer, and turns a request into PCM.
+"""The inference worker's LitAPI: makes the synthesizer, and turns a request into frames of audio.
 
 No `from __future__ import annotations` here: LitServe reads the raw annotations.
 """
@@ -21,9 +21,9 @@ import structlog
 from orpheus_tts.adapters.litserve.lifecycle import when_orphaned
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, SpeechSynthesizer
 from orpheus_tts.adapters.litserve.supervisor import READY
-from orpheus_tts.adapters.litserve.wire import Usage, request_from_json
+from orpheus_tts.adapters.litserve.wire import Usage, block_frames, request_from_json
 from orpheus_tts.domain.errors import BackendUnavailableError
-from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
+from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.ports.observer import Event, Observer, SpeechFinished
 
@@ -85,13 +85,15 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         return self.synthesizer.stream(x, observer=observer)
 
     async def encode_response(self, output: AsyncGenerator[AudioBlock, None]):  # type: ignore[no-untyped-def]  # noqa: ANN201 - FastAPI would make a response model of it
-        """Blocks of audio as PCM bytes: signed 16-bit little-endian, mono, 24 kHz."""
+        """Blocks of audio as frames of the channel, with each chunk's text before its first block."""
+        chunk = None
         async with aclosing(output):
             async for block in output:
-                yield pcm_bytes(block.samples)
+                yield block_frames(block, opens_chunk=block.chunk != chunk)
+                chunk = block.chunk
 
     def answer(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
-        """The three hooks in a row: what came over the channel to PCM bytes. `on_usage` is told before they end."""
+        """The three hooks in a row, from what came over the channel to what goes. `on_usage` is told before the end."""
         speech = self.decode_request(request)
         blocks = self.predict(speech, _UsageObserver(speech, on_usage))
         encoded: AsyncGenerator[bytes, None] = self.encode_response(blocks)

@@ -1,5 +1,6 @@
 """The body of a speech request, as OpenAI's clients send it, and what it means."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 from orpheus_tts.adapters.litserve.errors import ModelNotFoundError
 from orpheus_tts.adapters.litserve.framing import FRAMINGS, Framing
 from orpheus_tts.adapters.litserve.options import RESPONSE_FORMATS, ServeOptions
+from orpheus_tts.adapters.litserve.timestamps import TIMESTAMPS, Timestamps
 from orpheus_tts.domain.errors import InvalidRequestError
 from orpheus_tts.domain.speech import (
     MAX_TOKENS_RANGE,
@@ -77,6 +79,12 @@ class SpeechBody(BaseModel):
         "and what it took in tokens at the end.",
         json_schema_extra={"enum": [*FRAMINGS, None]},
     )
+    timestamps: StrictStr | None = Field(
+        None,
+        description="With `sse` only: events that tell when each `word` or each `chunk` of the text is heard, in "
+        "seconds of the audio that is sent.",
+        json_schema_extra={"enum": [*TIMESTAMPS]},
+    )
     instructions: StrictStr | None = Field(
         None, description="Accepted for compatibility. This model is not steered by instructions: use tags in the text."
     )
@@ -111,6 +119,7 @@ class SpeechOrder:
     output: OutputFormat
     speed: float
     framing: type[Framing]
+    timestamps: Callable[[float], Timestamps]
     stream: bool
 
 
@@ -127,7 +136,7 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
     output = _output(body, options)
     speed = 1.0 if body.speed is None else body.speed
     check_speed(speed)
-    framing = _framing(body)
+    framing, timestamps = _framing(body), _timestamps(body)
     _check_text(body.input, options.max_input_characters)
     sampling = {name: getattr(body, name) for name in _SAMPLING_FIELDS if getattr(body, name) is not None}
     request = SpeechRequest(
@@ -137,7 +146,7 @@ def understand(body: SpeechBody, options: ServeOptions, *, request_id: str) -> S
         deadline=options.deadline,
         request_id=request_id,
     )
-    return SpeechOrder(request, output, speed, framing, stream=body.stream is not False)
+    return SpeechOrder(request, output, speed, framing, timestamps, stream=body.stream is not False)
 
 
 def _output(body: SpeechBody, options: ServeOptions) -> OutputFormat:
@@ -165,6 +174,22 @@ def _framing(body: SpeechBody) -> type[Framing]:
             "stream", "Events are always streamed: leave out either stream=false or stream_format='sse'."
         )
     return FRAMINGS[name]
+
+
+def _timestamps(body: SpeechBody) -> Callable[[float], Timestamps]:
+    name = body.timestamps
+    if name not in TIMESTAMPS:
+        allowed = " or ".join(filter(None, TIMESTAMPS))
+        raise InvalidRequestError(
+            "timestamps",
+            f"This server tells when each {allowed} is heard, not {str(name)[:40]!r}: set timestamps to one of these.",
+            code="unsupported_value",
+        )
+    if name is not None and body.stream_format != "sse":
+        raise InvalidRequestError(
+            "timestamps", "Timestamps come as events: set stream_format to 'sse', or leave out timestamps."
+        )
+    return TIMESTAMPS[name]
 
 
 def _voice(given: StrictStr | VoiceReference | None, options: ServeOptions) -> Voice:

@@ -10,8 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import structlog
 
 from orpheus_tts.adapters.litserve.wire import (
@@ -22,11 +23,16 @@ from orpheus_tts.adapters.litserve.wire import (
     Usage,
     WorkerLostError,
     WorkerUnavailableError,
+    chunk_from_bytes,
     frame,
     read_frame,
     to_json,
 )
 from orpheus_tts.domain.errors import OrpheusError
+from orpheus_tts.domain.pcm import AudioBlock
+
+if TYPE_CHECKING:
+    from orpheus_tts.domain.chunker import Chunk
 
 # Bytes the worker holds for a reader that falls behind, beyond the kernel's own buffer: 1.4 s of audio.
 HIGH_WATER_BYTES = 64 * 1024
@@ -34,7 +40,8 @@ HIGH_WATER_BYTES = 64 * 1024
 BACKLOG = 1024
 HEALTH_TIMEOUT_SECONDS = 1.0
 
-# A request's JSON to PCM bytes, block by block. The second argument is told what they took, before they end.
+# A request's JSON to frames, those of a block at a time (`block_frames`). The second argument is told what they took,
+# before they end.
 Speak = Callable[[dict[str, Any], Callable[[Usage], None]], AsyncGenerator[bytes, None]]
 
 _log = structlog.get_logger(__name__)
@@ -108,8 +115,8 @@ class ChannelServer:
         told: list[Usage] = []
         try:
             async with aclosing(self._speak_hook(request, told.append)) as blocks:
-                async for block in blocks:
-                    await _send(writer, frame(Kind.AUDIO, block))
+                async for frames in blocks:
+                    await _send(writer, frames)
             last = frame(Kind.END, to_json(asdict(told[-1])))
         except _ClientGoneError:
             raise
@@ -124,7 +131,7 @@ class ChannelServer:
 
 async def speak(
     path: Path, request: Mapping[str, Any], on_usage: Callable[[Usage], None]
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[AudioBlock, None]:
     """The HTTP process's end: ask a worker to speak. Closing the generator cancels the work there.
 
     Args:
@@ -133,7 +140,7 @@ async def speak(
         on_usage: Told what the answer took, before it ends.
 
     Yields:
-        PCM bytes, block by block, no faster than they are taken.
+        Blocks of audio as the worker spoke them, no faster than they are taken.
 
     Raises:
         WorkerUnavailableError: Nobody listens there; nothing was asked of anyone.
@@ -141,19 +148,22 @@ async def speak(
         WorkerLostError: It went away before it had answered.
     """
     reader, writer = await _connect(path)
+    chunk: Chunk | None = None
     try:
         await _ask(writer, frame(Kind.SPEAK, to_json(request)))
         while True:
             kind, payload = await read_frame(reader)
-            if kind is Kind.AUDIO:
-                yield payload
+            if kind is Kind.AUDIO and chunk is not None:
+                yield AudioBlock(np.frombuffer(payload, "<i2"), chunk)
+            elif kind is Kind.CHUNK:
+                chunk = chunk_from_bytes(payload)
             elif kind is Kind.END:
                 on_usage(Usage(**json.loads(payload)))
                 return
             elif kind is Kind.FAILURE:
                 raise SpeechFailureError(Failure.from_bytes(payload))
             else:
-                raise ChannelError(f"A worker does not answer with {kind.name}.")
+                raise ChannelError(f"A worker does not answer with {kind.name} here.")
     finally:
         writer.transport.abort()
 

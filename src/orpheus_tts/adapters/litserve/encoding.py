@@ -1,14 +1,20 @@
-"""From the PCM that comes from a worker to the bytes of the format and at the speed that were asked for."""
+"""From the blocks that come from a worker to the bytes of the format and at the speed that were asked for."""
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orpheus_tts.adapters.litserve.timestamps import Marks, Timestamps
+from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.ports import OutputFormat, SpeechEncoder, SpeechTempo
+
+Piece = bytes | Marks
+"""What an answer is sent in: encoded audio, or what is told between it. Never empty."""
 
 
 class SpeechTrack:
@@ -24,9 +30,9 @@ class SpeechTrack:
         self._tempo = tempo
         self._encoder: SpeechEncoder = _FileEncoder(output) if complete else output.encoder()
 
-    def take(self, pcm: bytes) -> bytes:
-        """The next PCM, signed 16-bit little-endian; what can be sent."""
-        return self._encode(self._tempo.change(np.frombuffer(pcm, "<i2")))
+    def take(self, samples: NDArray[np.int16]) -> bytes:
+        """The next samples, shape (n,), int16 mono at 24 kHz; what can be sent."""
+        return self._encode(self._tempo.change(samples))
 
     def finish(self) -> bytes:
         """What is left to be sent."""
@@ -37,24 +43,40 @@ class SpeechTrack:
 
 
 async def encoded(
-    blocks: AsyncGenerator[bytes, None], track: SpeechTrack, *, in_thread: bool
-) -> AsyncGenerator[bytes, None]:
-    """Send blocks of PCM through a track, in order.
+    blocks: AsyncGenerator[AudioBlock, None], track: SpeechTrack, timestamps: Timestamps, *, in_thread: bool
+) -> AsyncGenerator[Piece, None]:
+    """Send blocks through a track, in order.
 
     Args:
-        blocks: PCM. Closed when this ends.
+        blocks: Closed when this ends.
         track: Made for this answer.
+        timestamps: Likewise.
         in_thread: Whether the track's work, milliseconds for a second of sound, is kept off the event loop.
 
     Yields:
-        What can be sent, never empty. Nothing if there was no sound.
+        Audio, and directly before the next audio what is to be told by then; what is told last comes after the last.
+        Nothing if there was no sound.
     """
+
+    async def made(work: Callable[[], bytes]) -> bytes:
+        return await asyncio.to_thread(work) if in_thread else work()
+
+    due: Marks = ()
     async with aclosing(blocks):
         async for block in blocks:
-            if data := await asyncio.to_thread(track.take, block) if in_thread else track.take(block):
+            due += await timestamps.take(block)
+            if data := await made(partial(track.take, block.samples)):
+                if due:
+                    yield due
+                    due = ()
                 yield data
-    if data := await asyncio.to_thread(track.finish) if in_thread else track.finish():
+    if data := await made(track.finish):
+        if due:
+            yield due
+            due = ()
         yield data
+    if due := due + await timestamps.finish():
+        yield due
 
 
 class _FileEncoder:

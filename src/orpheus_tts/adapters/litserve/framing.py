@@ -1,4 +1,4 @@
-"""How encoded speech is put into a body: as it is, or as OpenAI's server-sent events."""
+"""How encoded speech is put into a body: as it is, or as OpenAI's server-sent events, and times between it."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from orpheus_tts.adapters.litserve.errors import answer_to
+from orpheus_tts.adapters.litserve.timestamps import ChunkDone, ChunkStarted, Mark, Marks, WordSpoken
 from orpheus_tts.adapters.litserve.wire import Usage
 
 EVENTS_MEDIA_TYPE = "text/event-stream"
@@ -16,6 +17,9 @@ EVENTS_MEDIA_TYPE = "text/event-stream"
 _EVENT_BYTES = 32 * 1024
 # Between the server and the client nobody is to wait for more: `no-cache` by custom, and nginx's own word for it.
 _EVENT_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+_MARK_TYPES: Mapping[type[Mark], str] = MappingProxyType(
+    {ChunkStarted: "speech.chunk.started", ChunkDone: "speech.chunk.done", WordSpoken: "speech.word"}
+)
 
 
 class Framing(Protocol):
@@ -31,6 +35,10 @@ class Framing(Protocol):
 
     def audio(self, data: bytes) -> bytes:
         """The next encoded audio as a part of the body."""
+        ...
+
+    def marks(self, marks: Marks) -> bytes:
+        """What is heard when, as a part of the body."""
         ...
 
     def end(self) -> bytes:
@@ -55,6 +63,10 @@ class PlainFraming:
     def audio(self, data: bytes) -> bytes:
         """As it is."""
         return data
+
+    def marks(self, marks: Marks) -> bytes:  # noqa: ARG002 - part of the protocol
+        """There is no place to tell it."""
+        return b""
 
     def end(self) -> bytes:
         """Nothing."""
@@ -90,6 +102,10 @@ class EventFraming:
         return b"".join(
             _event({"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}) for piece in pieces
         )
+
+    def marks(self, marks: Marks) -> bytes:
+        """An event each, of our own."""
+        return b"".join(_event({"type": _MARK_TYPES[type(mark)], **asdict(mark)}) for mark in marks)
 
     def end(self) -> bytes:
         """The usage, and `[DONE]`."""

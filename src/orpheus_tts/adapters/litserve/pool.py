@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from orpheus_tts.adapters.litserve.channel import ask_health, speak
 from orpheus_tts.adapters.litserve.wire import Usage, WorkerLostError, WorkerUnavailableError
+from orpheus_tts.domain.pcm import AudioBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class WorkerPool:
         # Ordered by last use, so that workers with as many requests take turns.
         self._in_flight = dict.fromkeys(paths, 0)
 
-    async def speak(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
+    async def speak(
+        self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]
+    ) -> AsyncGenerator[AudioBlock, None]:
         """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
 
         A request whose worker goes away before any sound is given to one other. Not to more: it may be what killed the
@@ -49,7 +52,7 @@ class WorkerPool:
             on_usage: Told what the answer took, before it ends.
 
         Yields:
-            PCM bytes, block by block.
+            Blocks of audio as the worker spoke them.
 
         Raises:
             WorkerUnavailableError: No worker is up.

@@ -8,6 +8,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from orpheus_tts.adapters.litserve.encoding import Piece
 from orpheus_tts.adapters.litserve.framing import Framing
 from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
 
@@ -28,7 +29,7 @@ class SpeechResponse(Response):
 
     def __init__(
         self,
-        pieces: AsyncGenerator[bytes, None],
+        pieces: AsyncGenerator[Piece, None],
         media_type: str,
         framing: Framing,
         *,
@@ -38,8 +39,8 @@ class SpeechResponse(Response):
         """Answer with these pieces.
 
         Args:
-            pieces: Of the encoded speech, none of them empty.
-            media_type: What they are.
+            pieces: Of the answer, the first audio at once after what is told before it.
+            media_type: What the audio is.
             framing: How it is put into a streamed body.
             stream: Whether to send while it is spoken, or only the complete file with its length.
             request_id: For the log.
@@ -79,7 +80,7 @@ class SpeechResponse(Response):
                     if not started:
                         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                         started = True
-                    await send({"type": "http.response.body", "body": self._framing.audio(piece), "more_body": True})
+                    await send({"type": "http.response.body", "body": self._framed(piece), "more_body": True})
         except OrpheusError as error:
             if not started:
                 raise
@@ -96,11 +97,14 @@ class SpeechResponse(Response):
 
     async def _send_file(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._pieces) as pieces:
-            body = b"".join([piece async for piece in pieces])
+            body = b"".join([self._framed(piece) async for piece in pieces])
         if not body:
             raise _no_audio()
         response = Response(body, media_type=self.media_type)
         await response(scope, receive, send)
+
+    def _framed(self, piece: Piece) -> bytes:
+        return self._framing.audio(piece) if isinstance(piece, bytes) else self._framing.marks(piece)
 
 
 async def _client_left(receive: Receive) -> None:

@@ -125,7 +125,8 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         framing = order.framing()
         blocks = pool.speak(request_to_json(order.request), framing.take_usage)
         track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
-        pieces = encoded(blocks, track, in_thread=order.output.compresses or order.speed != 1)
+        timestamps = order.timestamps(order.speed)
+        pieces = encoded(blocks, track, timestamps, in_thread=order.output.compresses or order.speed != 1)
         return SpeechResponse(
             pieces, order.output.media_type, framing, stream=order.stream, request_id=order.request.request_id
         )

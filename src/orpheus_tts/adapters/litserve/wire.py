@@ -1,7 +1,7 @@
 """What passes between an HTTP process and a worker: frames, requests and failures as bytes. No I/O beyond a reader.
 
 A frame is one byte of kind, four of length (big endian), and the payload. Nothing is pickled: the payload is JSON, or
-PCM as signed 16-bit little-endian samples.
+PCM as signed 16-bit little-endian samples. An answer is audio, before the first of each chunk the chunk, and an end.
 """
 
 import asyncio
@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
 
+from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.errors import InvalidRequestError, OrpheusError
+from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 
 _HEADER = struct.Struct(">BI")
@@ -28,6 +30,7 @@ class Kind(IntEnum):
     AUDIO = 3  # answer: PCM; any number of them
     END = 4  # last of a good answer: JSON of its `Usage`
     FAILURE = 5  # last of a failed one: JSON of a `Failure`
+    CHUNK = 6  # answer: JSON of the chunk of text that the audio after it speaks
 
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -131,6 +134,23 @@ def request_from_json(values: Mapping[str, Any]) -> SpeechRequest:
         InvalidRequestError: As of `SpeechRequest`.
     """
     return SpeechRequest(**{**values, "sampling": Sampling(**values["sampling"])})
+
+
+def chunk_to_bytes(chunk: Chunk) -> bytes:
+    """A chunk as JSON."""
+    return to_json({**asdict(chunk), "boundary": chunk.boundary.value})
+
+
+def chunk_from_bytes(payload: bytes) -> Chunk:
+    """The inverse of `chunk_to_bytes`."""
+    fields = json.loads(payload)
+    return Chunk(**{**fields, "boundary": Boundary(fields["boundary"])})
+
+
+def block_frames(block: AudioBlock, *, opens_chunk: bool) -> bytes:
+    """One block of an answer as frames: its audio, after its chunk if it is the first of it."""
+    audio = frame(Kind.AUDIO, pcm_bytes(block.samples))
+    return frame(Kind.CHUNK, chunk_to_bytes(block.chunk)) + audio if opens_chunk else audio
 
 
 def frame(kind: Kind, payload: bytes = b"") -> bytes:
