@@ -1,11 +1,14 @@
 """OpenAI's client for Node against a real server. Needs node, npm and npm's registry."""
 
 import json
+import re
 import shutil
 import subprocess
 import wave
 from pathlib import Path
+from textwrap import dedent
 
+import av
 import pytest
 
 SCRIPTS = Path(__file__).parent / "node"
@@ -32,13 +35,14 @@ def node(tmp_path_factory):
         command = ["node", script, *map(str, arguments)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
         assert 0 == done.returncode, done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
 
+    run.folder = folder
     return run
 
 
 def test_openais_node_client_speaks_and_tells_errors_apart(guarded, node, tmp_path):
-    seen = node("speak.mjs", f"{guarded.url}/v1", guarded.keys[1], tmp_path / "speech.wav")
+    seen = json.loads(node("speak.mjs", f"{guarded.url}/v1", guarded.keys[1], tmp_path / "speech.wav"))
     with wave.open(str(tmp_path / "speech.wav")) as reader:
         assert (24_000, 24_000) == (reader.getframerate(), len(reader.readframes(10**9)) // 2)
     assert "audio/wav" == seen["contentType"]
@@ -60,3 +64,13 @@ def test_openais_node_client_speaks_and_tells_errors_apart(guarded, node, tmp_pa
         error = seen[case]
         assert expected == (error["name"], error["status"], error["code"], error["param"], error["type"])
         assert error["hasRequestID"]
+
+
+def test_the_readmes_recipe_for_node_speaks(server, node):
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"^  ```js\n(.*?)^  ```$", readme, re.MULTILINE | re.DOTALL)
+    recipe = dedent(recipe).replace("http://localhost:8880", server.url)
+    (node.folder / "recipe.mjs").write_text(recipe, encoding="utf-8")
+    node("recipe.mjs")
+    with av.open(str(node.folder / "node.mp3")) as container:
+        assert 24_000 <= sum(frame.samples for frame in container.decode(audio=0)) < 26_000

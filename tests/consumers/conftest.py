@@ -2,11 +2,13 @@
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import httpx
 import numpy as np
@@ -93,6 +95,21 @@ def product(tmp_path_factory):
     product = Product(tmp_path_factory.mktemp("product"))
     yield product
     product.close()
+
+
+@pytest.fixture
+def recipe(product):
+    """The object `tts` that the README's snippet with this word in it makes, for the product."""
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    snippets = [dedent(code) for code in re.findall(r"^  ```python\n(.*?)^  ```$", readme, re.MULTILINE | re.DOTALL)]
+
+    def make(word):
+        [snippet] = [snippet for snippet in snippets if word in snippet]
+        made = {}
+        exec(snippet.replace("http://localhost:8880/v1", product.base_url), made)
+        return made["tts"]
+
+    return make
 
 
 @pytest.fixture(params=[SENTENCE, LONG], ids=["sentence", "long"])

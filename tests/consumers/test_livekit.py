@@ -75,6 +75,13 @@ async def test_an_agent_speaks_what_its_language_model_streams(product):
     assert abs(samples(frames).size - alone) <= 2 * AROUND
 
 
+async def test_the_readmes_recipe_speaks(recipe, product):
+    plugin = recipe("livekit")
+    spoken = samples([await plugin.synthesize("As the README says.").collect()])
+    await plugin.aclose()
+    assert np.array_equal(product.spoken("As the README says.", "tara"), spoken[:-TAIL])
+
+
 async def test_usage_is_counted(server):
     collected = []
     async with speaker(f"{server.url}/v1") as plugin:

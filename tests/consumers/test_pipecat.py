@@ -63,6 +63,12 @@ async def test_a_language_models_answer_is_spoken_sentence_by_sentence(product):
     assert np.array_equal(np.concatenate([product.spoken(sentence) for sentence in sentences]), samples(down))
 
 
+async def test_the_readmes_recipe_speaks(recipe, product):
+    down, errors = await run(recipe("pipecat"), TTSSpeakFrame("As the README says."))
+    assert not errors
+    assert np.array_equal(product.spoken("As the README says.", "nova"), samples(down))
+
+
 async def test_settings_are_taken(server):
     speaker = service(f"{server.url}/v1", voice="nova", model="tts-1", speed=2.0, instructions="softly")
     down, errors = await run(speaker, TTSSpeakFrame("Hello"))
