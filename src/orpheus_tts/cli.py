@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -23,6 +23,7 @@ from orpheus_tts.domain.voices import VOICES, aliases_of
 from orpheus_tts.settings import Settings
 
 if TYPE_CHECKING:
+    from orpheus_tts.adapters.caption_file import CaptionFile
     from orpheus_tts.adapters.speech_file import SpeechFile
 
 app = typer.Typer(
@@ -62,6 +63,9 @@ def say(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix is its format.")] = Path(
         "speech.wav"
     ),
+    captions: Annotated[
+        Path | None, typer.Option(help="Also write captions, word for word in time: FILE.srt or FILE.vtt.")
+    ] = None,
     voice: Annotated[str | None, typer.Option("--voice", "-v", help="See `orpheus-tts voices`.")] = None,
     speed: Annotated[float, typer.Option(help="0.25 to 4; the pitch stays.")] = 1.0,
     temperature: Annotated[float | None, typer.Option(help="0 to 2. [TTS_TEMPERATURE]")] = None,
@@ -72,7 +76,8 @@ def say(
     backend: Annotated[str | None, typer.Option(help="auto, vllm, embedded or a plugin. [TTS_BACKEND]")] = None,
 ) -> None:
     """Speak a text, a file or standard input into a file: mp3, opus (or ogg), aac, flac, wav, pcm (or raw)."""
-    from orpheus_tts.formats import speech_file  # noqa: PLC0415 - the other commands need no codecs
+    from orpheus_tts.adapters.caption_file import CaptionFile  # noqa: PLC0415 - the other commands need neither these
+    from orpheus_tts.formats import speech_file  # noqa: PLC0415 - nor the codecs
 
     with _plain_errors():
         settings = _settings(
@@ -89,11 +94,13 @@ def say(
             deadline=settings.deadline,
             request_id="say",
         )
-        if not output.parent.is_dir():
-            _refuse(f"There is no folder {output.parent} to write {output.name} into.")
+        for path in filter(None, (output, captions)):
+            if not path.parent.is_dir():
+                _refuse(f"There is no folder {path.parent} to write {path.name} into.")
         sound = speech_file(output, speed=speed)
+        cues = None if captions is None else CaptionFile(captions, request.text, speed=speed)
         started = time.monotonic()
-        asyncio.run(_say(settings, request, sound))
+        asyncio.run(_say(settings, request, sound, cues))
         _errors.print(
             f"{output}: {sound.seconds:.1f} s of speech in {time.monotonic() - started:.1f} s", highlight=False
         )
@@ -121,18 +128,20 @@ def check(
         raise typer.Exit(0 if run(_settings(backend=backend), Console(soft_wrap=True)) else 1)
 
 
-async def _say(settings: Settings, request: SpeechRequest, sound: "SpeechFile") -> None:
+async def _say(settings: Settings, request: SpeechRequest, sound: "SpeechFile", captions: "CaptionFile | None") -> None:
     from orpheus_tts.adapters.logs import configure_logging  # noqa: PLC0415 - `voices` starts faster without
     from orpheus_tts.app import open_synthesizer  # noqa: PLC0415
 
     configure_logging("warning")
     expected = speech_length(request.text).typical / TOKENS_PER_SECOND
     samples = 0
-    with _progress() as progress, sound:
+    with _progress() as progress, sound, captions or nullcontext():
         task = progress.add_task("Speaking", total=expected, spoken="0.0 s")
         async with open_synthesizer(settings) as synthesizer, aclosing(synthesizer.stream(request)) as blocks:
             async for block in blocks:
                 sound.write(block.samples)
+                if captions is not None:
+                    await asyncio.to_thread(captions.write, block)
                 samples += block.samples.size
                 spoken = samples / SAMPLE_RATE
                 progress.update(task, completed=min(spoken, expected), spoken=f"{spoken:.1f} s")

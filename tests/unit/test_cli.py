@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import wave
@@ -64,6 +65,19 @@ def test_say_takes_a_speed_and_the_format_of_the_suffix(tmp_path):
     assert ("MP3", 2 * plain.frames) == (slow.format, slow.frames)
 
 
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_say_writes_captions_that_end_with_the_speech(tmp_path, speed):
+    text = "Once upon a time. " * 12
+    arguments = ("-o", "story.wav", "--captions", "story.srt", "--speed", str(speed))
+    assert run("say", text, *arguments, folder=tmp_path).returncode == 0
+    written = (tmp_path / "story.srt").read_text(encoding="utf-8")
+    times = r"(?m)^\d+\n.+ --> 00:00:(.+),(.+)\n"
+    assert text.split() == re.sub(times, "", written).split()
+    *_, (whole, thousandths) = re.findall(times, written)
+    length = seconds(tmp_path / "story.wav")
+    assert length - 0.7 < float(f"{whole}.{thousandths}") <= length
+
+
 @pytest.mark.parametrize(
     ("arguments", "words", "status"),
     [
@@ -73,6 +87,8 @@ def test_say_takes_a_speed_and_the_format_of_the_suffix(tmp_path):
         (["say", "Hi.", "--backend", "tape"], "no backend 'tape'", 1),
         (["say", "Hi.", "--output", "no/such/folder.wav"], "no folder", 2),
         (["say", "Hi.", "--output", "hi.m4a"], ".mp3, .opus, .aac, .flac, .wav, .pcm, .ogg, .raw", 1),
+        (["say", "Hi.", "--captions", "hi.txt"], "'hi.txt' is no captions': name it .srt or .vtt", 1),
+        (["say", "Hi.", "--captions", "no/such/hi.srt"], "no folder", 2),
         (["say", "Hi.", "--speed", "5"], "between 0.25 and 4.0, not 5.0", 1),
         (["say", "Hi.", "--file", "test.txt"], "test.txt", 2),
         (["serve", "--port", "80"], "TTS_PORT", 2),
