@@ -99,7 +99,6 @@ class Speaking:
     async def _joined(self) -> AsyncGenerator[tuple[Chunk, NDArray[np.float32]], None]:
         """The samples of all chunks in order, joined, each stretch with its chunk."""
         self._chunks = await self._plan()
-        before: Chunk | None = None
         self._begin_chunks()
         while self._ahead:
             speech, task = self._ahead[0]
@@ -110,11 +109,7 @@ class Speaking:
             self._tokens += speech.tokens
             self._ahead.popleft()
             self._begin_chunks()
-            last = self._joiner.boundary(speech.chunk.boundary)
-            late = self._joiner.late
-            yield before or speech.chunk, last[:late]
-            yield speech.chunk, last[late:]
-            before = speech.chunk
+            yield speech.chunk, self._joiner.boundary(speech.chunk.boundary)
 
     def _begin_chunks(self) -> None:
         while len(self._ahead) < self._policy.parallel_chunks and (chunk := next(self._chunks, None)) is not None:

@@ -59,16 +59,14 @@ class Joiner:
 
     The first sample of the first chunk and the last of the last are not faded; everything between two chunks is.
 
+    What is returned for a chunk begins with its own first sample, cross-faded or not, and ends with the pause after it,
+    provided that it is at least a fade long once trimmed. The default policy leaves 30 ms of any chunk.
+
     Args:
         policy: How chunks are joined.
-
-    Attributes:
-        late: How many samples at the beginning of what was last returned belong to a chunk before: they were held back
-            for a cross-fade that this chunk is too short for.
     """
 
     def __init__(self, policy: JoinPolicy | None = None) -> None:
-        self.late = 0
         self._policy = policy or JoinPolicy()
         self._fade = _samples(self._policy.fade)
         self._trimmer = _SilenceTrimmer(self._policy)
@@ -79,7 +77,6 @@ class Joiner:
         """Take the chunk's next samples, shape (n,), float32; return what is final, shape (m,), possibly empty."""
         self._pending = np.concatenate((self._pending, self._trimmer.push(samples)))
         if self._pending.size < 2 * self._fade:
-            self.late = 0
             return _EMPTY
         return self._give(self._fade)
 
@@ -102,7 +99,6 @@ class Joiner:
         """Give out all but the last `keep` samples, once what has to be done to the first ones is done."""
         joined, self._entry = self._entry(self._pending, self._fade), _keep
         cut = max(0, joined.size - keep)
-        self.late = min(cut, joined.size - self._pending.size)
         self._pending = joined[cut:]
         return joined[:cut]
 

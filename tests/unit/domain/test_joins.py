@@ -148,3 +148,16 @@ def test_a_long_silence_is_not_held_back(tone, milliseconds):
     out = [joiner.push(tone), joiner.push(silent(milliseconds))]
     held = tone.size + silent(milliseconds).size - sum(block.size for block in out)
     assert held <= round((JoinPolicy().longest_held + JoinPolicy().fade) * RATE)
+
+
+@given(joined_chunks(chunk=st.integers(192, 3000).map(np.ones)), st.integers(1, 9))
+def test_what_is_returned_for_a_chunk_begins_with_its_sound_and_holds_none_of_the_next(chunks_and_boundaries, pieces):
+    chunks, boundaries = chunks_and_boundaries
+    for number in range(len(chunks)):
+        alone = [np.float32(chunk * (other == number)) for other, chunk in enumerate(chunks)]
+        joiner, returned = Joiner(UNTRIMMED), []
+        for chunk, boundary in zip(alone, boundaries, strict=True):
+            parts = [joiner.push(piece) for piece in np.array_split(chunk, pieces)]
+            returned.append(np.concatenate((*parts, joiner.boundary(boundary))))
+        assert not any(earlier.any() for earlier in returned[:number])
+        assert returned[number].size == 0 or returned[number][0]
