@@ -88,6 +88,7 @@ def serve(settings: Settings) -> int:
         max_input_characters=settings.max_input_characters,
         deadline=settings.deadline,
         http_processes=settings.http_workers,
+        worker_timeout=settings.worker_timeout,
         api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
         open_listings=settings.open_listings,
         cors_origins=settings.cors_origins,

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """Port to listen on."""
     http_workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that speak HTTP."""
+    worker_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """Seconds without a sign of life after which a worker is replaced, 5 or more; 0 for never."""
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Keys, separated by commas, of which every request must bring one; none needed if empty."""
     open_listings: bool = True

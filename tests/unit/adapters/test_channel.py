@@ -329,7 +329,7 @@ async def test_the_pool_spreads_requests_and_passes_over_dead_workers(socket_pat
     paths = [socket_path.with_name(f"w{n}.sock") for n in range(3)]
     speakers = [Speaker(endless=True, pause=60), Speaker(endless=True, pause=60)]
     async with listening(paths[0], speakers[0]), listening(paths[2], speakers[1]):
-        workers = pool.WorkerPool(paths)
+        workers = pool.WorkerPool(paths, socket_path.with_name("failing"))
         streams = [workers.speak({"n": n}, ignore) for n in range(4)]
         for stream in streams:
             await anext(stream)
@@ -340,7 +340,7 @@ async def test_the_pool_spreads_requests_and_passes_over_dead_workers(socket_pat
 
 
 async def test_a_pool_without_workers_is_loading(socket_path):
-    workers = pool.WorkerPool([socket_path])
+    workers = pool.WorkerPool([socket_path], socket_path.with_name("failing"))
     assert "loading" == (await workers.health()).status
     with pytest.raises(wire.WorkerUnavailableError, match="loading"):
         await anext(workers.speak({}, ignore))

@@ -1,5 +1,6 @@
 import itertools
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from orpheus_tts.adapters.litserve.lifecycle import StopRequest, end, stop_on_signals
-from orpheus_tts.adapters.litserve.supervisor import READY, Supervisor, Worker, describe_exit
+from orpheus_tts.adapters.litserve.supervisor import ALIVE, READY, Supervisor, Worker, describe_exit
 
 # Restarts fork from the supervising thread here, which Python 3.12 warns of; the server itself spawns its workers.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -17,12 +18,22 @@ fork = multiprocessing.get_context("fork")
 
 
 def act(script, reports):
-    """A worker that follows a script: `ready`, `last` (for ever), an exit code, or a sentence to complain with."""
+    """A worker that follows a script: `ready`, `last` (for ever), an exit code, or a sentence to complain with.
+
+    Or `alive`, which also says so all the time, or `hang`, which does not even hear SIGTERM.
+    """
     for step in script:
         if step == "ready":
             reports.send_bytes(READY)
         elif step == "last":
             signal.pause()
+        elif step == "hang":
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            signal.pause()
+        elif step == "alive":
+            while True:
+                reports.send_bytes(ALIVE)
+                time.sleep(0.05)
         elif isinstance(step, int):
             raise SystemExit(step)
         else:
@@ -46,7 +57,7 @@ class Launcher:
 
 
 @contextmanager
-def supervising(launcher, *, http=(), backoff=0.1):
+def supervising(launcher, *, http=(), backoff=0.1, **options):
     said = []
     gave_up = threading.Event()
 
@@ -54,14 +65,14 @@ def supervising(launcher, *, http=(), backoff=0.1):
         said.append(sentence)
         gave_up.set()
 
-    supervisor = Supervisor(launcher, len(launcher.scripts), give_up=give_up, backoff=backoff)
-    supervisor.start_workers()
-    supervisor.watch(http)
+    supervised = Supervisor(launcher, len(launcher.scripts), give_up=give_up, backoff=backoff, **options)
+    supervised.start_workers()
+    supervised.watch(http)
     try:
-        yield supervisor, said, gave_up
+        yield supervised, said, gave_up
     finally:
-        supervisor.close()
-        end([*supervisor.processes, *http], seconds=5)
+        supervised.close()
+        end([*supervised.processes, *http], seconds=5)
 
 
 def wait_for(check):
@@ -94,6 +105,66 @@ def test_a_replacement_that_cannot_start_is_tried_again():
     assert [] == said
 
 
+@pytest.mark.parametrize("script", [["ready", "last"], ["ready", "hang"]])
+def test_a_worker_that_says_nothing_any_more_is_ended_and_replaced(script):
+    launcher = Launcher([script, ["ready", "alive"]], [["ready", "alive"]])
+    with supervising(launcher, worker_timeout=0.8, mercy=0.2) as (supervised, said, _):
+        hung = supervised.processes[0]
+        wait_for(lambda: len(launcher.launches) == 3)
+        time.sleep(2.0)
+    assert [0, 1, 0] == [number for number, _ in launcher.launches]
+    assert -(signal.SIGKILL if "hang" in script else signal.SIGTERM) == hung.exitcode
+    assert launcher.launches[-1][1] - launcher.launches[0][1] >= 0.8
+    assert [] == said
+
+
+def test_a_start_may_take_longer_than_the_silence_allowed():
+    launcher = Launcher([["last"]])
+    with supervising(launcher, worker_timeout=0.4):
+        time.sleep(1.5)
+    assert 1 == len(launcher.launches)
+
+
+def test_a_pause_of_the_supervising_process_counts_for_little():
+    """It is stopped for longer than the limit, worker and all, as a suspended container is."""
+    results = fork.SimpleQueue()
+
+    def supervise():
+        launcher = Launcher([["ready", "alive"]])
+        with supervising(launcher, worker_timeout=1.0) as (supervised, _, _):
+            results.put(supervised.processes[0].pid)
+            time.sleep(4.0)
+            results.put(len(launcher.launches))
+
+    process = fork.Process(target=supervise)
+    process.start()
+    pids = process.pid, results.get()
+    time.sleep(0.5)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    for pid in pids:  # the supervisor first, which is the hard case
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)
+    assert 1 == results.get()
+    process.join()
+
+
+def test_when_no_place_has_a_worker_that_starts_it_is_told_until_one_does():
+    told, broken = [], ["no memory left", 3]
+    launcher = Launcher([DYING, *[broken] * 5, ["ready", "last"]], [DYING, *[broken] * 9, ["ready", "last"]])
+    with supervising(launcher, backoff=0.01, tell_failing=told.append):
+        wait_for(lambda: told == [True, False])
+
+
+def test_as_long_as_one_worker_runs_it_is_not_told():
+    told = []
+    launcher = Launcher([DYING, *[["no memory left", 3]] * 7, LASTING], [LASTING])
+    with supervising(launcher, backoff=0.01, tell_failing=told.append):
+        wait_for(lambda: len(launcher.launches) == 10)
+    assert [] == told
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
@@ -117,10 +188,10 @@ def test_an_http_process_that_ends_is_given_up():
 
 def test_nothing_is_replaced_once_closed():
     launcher = Launcher([LASTING, LASTING])
-    with supervising(launcher) as (supervisor, said, _):
-        supervisor.close()
-        end(supervisor.processes, seconds=5)
-        supervisor.close()
+    with supervising(launcher) as (supervised, said, _):
+        supervised.close()
+        end(supervised.processes, seconds=5)
+        supervised.close()
     assert 1 == len(launcher.launches)
     assert [] == said
 

@@ -10,7 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from multiprocessing.connection import Connection  # noqa: TC003 - LitServe may read annotations
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ import structlog
 
 from orpheus_tts.adapters.litserve.lifecycle import when_orphaned
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, SpeechSynthesizer
-from orpheus_tts.adapters.litserve.supervisor import READY
+from orpheus_tts.adapters.litserve.supervisor import ALIVE, READY
 from orpheus_tts.adapters.litserve.wire import Usage, block_frames, request_from_json
 from orpheus_tts.domain.errors import BackendUnavailableError
 from orpheus_tts.domain.pcm import AudioBlock
@@ -29,7 +29,7 @@ from orpheus_tts.ports.observer import Event, Observer, SpeechFinished
 
 _START_FAILED = 3  # exit code
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # exit code, as shells count
-_CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -102,10 +102,17 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
     def report_ready(self) -> None:
         """Tell the main process that requests are taken."""
         self._report(READY)
+        if self.reports is not None:
+            os.set_blocking(self.reports.fileno(), False)
+
+    def report_alive(self) -> None:
+        """Tell the main process that the event loop runs; never blocks, even if nobody listens."""
+        with suppress(OSError):
+            self._report(ALIVE)
 
     async def aclose(self) -> None:
         """Release the synthesizer, or give up after a while."""
-        await asyncio.wait_for(self.synthesizer.aclose(), _CLOSE_SECONDS)
+        await asyncio.wait_for(self.synthesizer.aclose(), CLOSE_SECONDS)
 
     def _fail(self, sentence: str) -> NoReturn:
         self._report(sentence.encode())
@@ -119,7 +126,7 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         """The main process is gone: end, by force if need be."""
         shutil.rmtree(self.run_directory, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self.graceful_timeout + 2 * _CLOSE_SECONDS)
+        time.sleep(self.graceful_timeout + 2 * CLOSE_SECONDS)
         os._exit(1)
 
 

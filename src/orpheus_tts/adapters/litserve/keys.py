@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orpheus_tts.adapters.litserve.errors import UNAUTHORIZED
 
 # What load balancers, people and their browsers look at first; it tells nothing of anybody's requests.
-_OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
+_OPEN_PATHS = frozenset({"/", "/health", "/livez", "/docs", "/openapi.json"})
 # Front ends such as Open WebUI ask for these without a key.
 _LISTING_PATH = re.compile(r"(?:/v1)?/(?:models(?:/.+)?|audio/(?:models|voices))")
 

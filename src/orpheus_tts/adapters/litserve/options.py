@@ -13,6 +13,8 @@ from orpheus_tts.ports import MakeTempo, Observer, OutputFormat
 HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
 PORT_RANGE = (1024, 65_535)
 MAX_INPUT_RANGE = (1, 1_000_000)
+# Seconds; signs of life come every one.
+WORKER_TIMEOUT_RANGE = (5, 86_400)
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
 # OpenAI's.
 RESPONSE_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
@@ -82,8 +84,10 @@ class ServeOptions:
         log_level: `critical`, `error`, `warning`, `info`, `debug` or `trace`; from `debug` on, every HTTP request is
             logged.
         graceful_timeout: Seconds that running answers get to finish once the server is told to stop.
-        api_keys: Of which a request must bring one, except for `/`, `/health`, `/docs` and `/openapi.json`; none needed
-            if empty.
+        worker_timeout: Seconds without a sign of life after which a worker is replaced, at least 5; 0 for never. Does
+            not count while the model loads.
+        api_keys: Of which a request must bring one, except for `/`, `/health`, `/livez`, `/docs` and `/openapi.json`;
+            none needed if empty.
         open_listings: Whether models and voices are listed without a key as well.
         cors_origins: Web pages of these origins may use the server: `https://example.org`, or `*` for any.
         body_timeout: Seconds a request's body may take to arrive.
@@ -112,6 +116,7 @@ class ServeOptions:
     devices: int | Literal["auto"] = 1
     log_level: str = "info"
     graceful_timeout: float = 30.0
+    worker_timeout: float = 60.0
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     open_listings: bool = True
     cors_origins: tuple[str, ...] = ()
@@ -127,6 +132,7 @@ class ServeOptions:
         _check("max_input_characters", self.max_input_characters, *MAX_INPUT_RANGE)
         _check("http_processes", self.http_processes, 1, 256)
         _check("workers_per_device", self.workers_per_device, 1, 256)
+        _check("worker_timeout", self.worker_timeout or WORKER_TIMEOUT_RANGE[0], *WORKER_TIMEOUT_RANGE)
         if self.log_level not in LOG_LEVELS:
             raise ValueError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
         if not self.graceful_timeout >= 0:
@@ -150,6 +156,6 @@ class ServeOptions:
         return tuple(dict.fromkeys((self.model, *self.model_aliases)))
 
 
-def _check(name: str, value: int, low: int, high: int) -> None:
+def _check(name: str, value: float, low: int, high: int) -> None:
     if not low <= value <= high:
         raise ValueError(f"{name} must be between {low} and {high}, not {value}.")

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orpheus_tts.adapters.litserve.channel import ask_health, speak
-from orpheus_tts.adapters.litserve.wire import Usage, WorkerLostError, WorkerUnavailableError
+from orpheus_tts.adapters.litserve.wire import SpeechFailureError, Usage, WorkerLostError, WorkerUnavailableError
+from orpheus_tts.domain.errors import DecoderStalledError, EngineDeadError
 from orpheus_tts.domain.pcm import AudioBlock
+
+# Failures after which a worker ends by itself; the supervisor starts another.
+_LAST_FAILURES = frozenset({EngineDeadError.__name__, DecoderStalledError.__name__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,14 @@ class Health:
 class WorkerPool:
     """The sockets of all workers. One HTTP process counts only its own requests; nothing is shared."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], failing: Path) -> None:
+        """See all of these.
+
+        Args:
+            paths: Their sockets.
+            failing: A file that the main process keeps while none of them starts any more.
+        """
+        self._failing = failing
         # Ordered by last use, so that workers with as many requests take turns.
         self._in_flight = dict.fromkeys(paths, 0)
 
@@ -44,8 +55,8 @@ class WorkerPool:
     ) -> AsyncGenerator[AudioBlock, None]:
         """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
 
-        A request whose worker goes away before any sound is given to one other. Not to more: it may be what killed the
-        first.
+        A request whose worker goes away before any sound, or its engine, is given to one other. Not to more: it may be
+        what killed the first.
 
         Args:
             request: As of `request_to_json`.
@@ -59,7 +70,7 @@ class WorkerPool:
             SpeechFailureError: The worker says what went wrong.
             WorkerLostError: It went away before it had answered.
         """
-        lost: WorkerLostError | None = None
+        lost: WorkerLostError | SpeechFailureError | None = None
         for path in sorted(self._in_flight, key=self._in_flight.__getitem__):
             self._in_flight[path] = self._in_flight.pop(path) + 1
             begun = False
@@ -70,8 +81,8 @@ class WorkerPool:
                         yield block
             except WorkerUnavailableError:
                 continue
-            except WorkerLostError as error:
-                if begun or lost:
+            except (WorkerLostError, SpeechFailureError) as error:
+                if begun or lost or not _is_gone(error):
                     raise
                 lost = error
             else:
@@ -82,8 +93,18 @@ class WorkerPool:
             "The model is still loading: no speech worker is up yet. Try again shortly."
         )
 
+    @property
+    def failing(self) -> bool:
+        """Whether the workers seem beyond recovery: all failed to start, again and again."""
+        return self._failing.exists()
+
     async def health(self) -> Health:
         """Ask all workers at once; takes a second at most."""
         answers = await asyncio.gather(*map(ask_health, self._in_flight), return_exceptions=True)
         up = [answer for answer in answers if isinstance(answer, bool)]
         return Health(up=len(up), healthy=sum(up))
+
+
+def _is_gone(error: WorkerLostError | SpeechFailureError) -> bool:
+    """Whether the worker is gone, or is about to go."""
+    return isinstance(error, WorkerLostError) or not _LAST_FAILURES.isdisjoint(error.failure.kinds)

@@ -7,6 +7,7 @@ LitServe's manager process and its queues are not used: the processes talk over 
 """
 
 import logging
+import math
 import multiprocessing
 import os
 import shutil
@@ -37,7 +38,7 @@ from orpheus_tts.adapters.litserve.lifecycle import (
     when_orphaned,
 )
 from orpheus_tts.adapters.litserve.limits import BodyLimitMiddleware
-from orpheus_tts.adapters.litserve.loop import SpeechLoop, socket_path
+from orpheus_tts.adapters.litserve.loop import SpeechLoop, failing_path, socket_path
 from orpheus_tts.adapters.litserve.middleware import HeadMiddleware, RequestMiddleware
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
@@ -88,7 +89,13 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         if not self.devices:
             raise BackendUnavailableError(f"There is no {options.accelerator} device here to run on.")
         self.uvicorn_graceful_timeout = max(1, round(options.graceful_timeout))
-        self._supervisor = Supervisor(self._launch, self._worker_count, give_up=self._give_up)
+        self._supervisor = Supervisor(
+            self._launch,
+            self._worker_count,
+            give_up=self._give_up,
+            tell_failing=self._tell_failing,
+            worker_timeout=options.worker_timeout or math.inf,
+        )
 
     def serve(self) -> int:
         """Serve until SIGTERM, SIGINT or a failure that leaves nothing to serve; the exit code."""
@@ -117,7 +124,7 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self.app.title, self.app.version = NAME, VERSION
         self.app.description = "OpenAI-compatible text-to-speech with the Orpheus model."
         install_error_handlers(self.app)
-        self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets)))
+        self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets, failing_path(self._run_directory))))
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:  # noqa: ARG002 - FastAPI passes it
@@ -171,6 +178,15 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self._exit_code = 1
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - what the operator has to read, whatever the log does
         self._stop.set()
+
+    def _tell_failing(self, failing: bool) -> None:
+        """Let the HTTP processes know, for /livez."""
+        mark = failing_path(self._run_directory)
+        if failing:
+            _log.error("no worker starts any more; trying on")
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
 
     def _end_children(self) -> None:
         """End the HTTP processes, which let their answers finish, then the workers. May be called twice."""

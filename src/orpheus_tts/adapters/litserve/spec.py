@@ -37,6 +37,7 @@ _ENDPOINTS = (
     "GET /v1/audio/voices",
     "GET /v1/audio/models",
     "GET /health",
+    "GET /livez",
     "GET /docs",
     "GET /openapi.json",
 )
@@ -58,6 +59,13 @@ class HealthReport(BaseModel):
 
     status: str
     model_loaded: bool
+    timestamp: str
+
+
+class LifeReport(BaseModel):
+    """Whether the server is alive. `status` is `ok` or `failing`; `timestamp` is ISO 8601, UTC."""
+
+    status: str
     timestamp: str
 
 
@@ -214,3 +222,15 @@ def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         )
         status = HTTPStatus.OK if workers.status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse(report.model_dump(), status)
+
+    @router.get(
+        "/livez",
+        response_model=LifeReport,
+        responses={503: {"model": LifeReport, "description": "It is beyond recovery: restart it."}},
+        tags=["status"],
+    )
+    async def livez() -> JSONResponse:
+        """Whether this server lives: 200 also while it cannot speak but may recover, 503 if only a restart can help."""
+        failing = pool.failing
+        report = LifeReport(status="failing" if failing else "ok", timestamp=datetime.now(UTC).isoformat())
+        return JSONResponse(report.model_dump(), HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK)
