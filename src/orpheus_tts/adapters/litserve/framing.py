@@ -12,6 +12,24 @@ from orpheus_tts.adapters.litserve.timestamps import ChunkDone, ChunkStarted, Ma
 from orpheus_tts.adapters.litserve.wire import Usage
 
 EVENTS_MEDIA_TYPE = "text/event-stream"
+EVENTS_DESCRIPTION = """\
+With `stream_format` `sse` the answer is events, each a line `data: ` and a JSON object:
+
+- `{"type": "speech.audio.delta", "audio": BASE64}`: the next audio.
+- `{"type": "speech.audio.done", "usage": {"input_tokens", "output_tokens", "total_tokens"}}`: the end of a good answer;
+  a last line `data: [DONE]` follows.
+- `{"type": "error", "error": {...}}`: the end of an answer that failed half-way; the connection breaks after it.
+
+With `timestamps` there are more of them. Times are seconds of the audio that is sent, at its `speed`, to the
+millisecond; audio of a compressed format, or at another speed, may come a quarter of a second after the events beside
+it.
+
+- `chunk`: `{"type": "speech.chunk.started", "index", "text", "start"}` before the first audio of each piece of the text
+  and `{"type": "speech.chunk.done", "index", "text", "start", "end"}` after its last. Each starts where the one before
+  ends.
+- `word`: `{"type": "speech.word", "chunk", "text", "start", "end"}` for each word, in order, some time after the last
+  audio of its chunk. Words hold their marks. Tags such as `<laugh>` are words, as are signs of scripts without spaces.
+"""
 # Audio of one event. As base64 it stays below the 64 KiB that asyncio's readline takes by default, and it is even, so
 # that no sample of a pcm is split. 0.7 s of pcm.
 _EVENT_BYTES = 32 * 1024

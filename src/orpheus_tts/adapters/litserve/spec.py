@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from orpheus_tts.adapters.litserve.body import SpeechBody, understand
 from orpheus_tts.adapters.litserve.encoding import SpeechTrack, encoded
 from orpheus_tts.adapters.litserve.errors import ErrorBody, ModelNotFoundError
-from orpheus_tts.adapters.litserve.framing import EVENTS_MEDIA_TYPE
+from orpheus_tts.adapters.litserve.framing import EVENTS_DESCRIPTION, EVENTS_MEDIA_TYPE
 from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.response import SpeechResponse
@@ -126,7 +126,13 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         }
     }
 
-    @router.post("/audio/speech", response_class=Response, responses=audio | _ERRORS, tags=["speech"])
+    @router.post(
+        "/audio/speech",
+        response_class=Response,
+        responses=audio | _ERRORS,
+        description=f"Turn text into speech.\n\n{EVENTS_DESCRIPTION}",
+        tags=["speech"],
+    )
     async def create_speech(body: SpeechBody, request: Request) -> Response:
         """Turn text into speech."""
         order = understand(body, options, request_id=request.state.request_id)
