@@ -4,14 +4,15 @@ import math
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
-from orpheus_tts.application import StallPolicy, SynthesisPolicy, Synthesizer
-from orpheus_tts.backends import choose_backend, load_backend
+from orpheus_tts.application import Observers, StallPolicy, SynthesisPolicy, Synthesizer
+from orpheus_tts.backends import Backend, choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.retry import RetryPolicy
 from orpheus_tts.ports import Observer
@@ -24,12 +25,7 @@ def create_synthesizer(settings: Settings, *, observer: Observer | None = None) 
     Raises:
         BackendUnavailableError: The backend cannot run here; says what to do.
     """
-    backend = load_backend(choose_backend(settings.backend).name)(
-        settings, ThreadPoolExecutor(settings.max_workers, thread_name_prefix="orpheus")
-    )
-    return Synthesizer(
-        backend.generator, backend.decoder, observer=observer or LoggingObserver(), policy=policy(settings)
-    )
+    return _synthesizer(settings, _backend(settings), observer or LoggingObserver())
 
 
 def policy(settings: Settings) -> SynthesisPolicy:
@@ -67,6 +63,7 @@ def serve(settings: Settings) -> int:
     """
     # The workers import this module too, and need no codecs.
     from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
+    from orpheus_tts.adapters.prometheus import PrometheusMetrics  # noqa: PLC0415
     from orpheus_tts.formats import FORMATS  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
@@ -94,6 +91,8 @@ def serve(settings: Settings) -> int:
         cors_origins=settings.cors_origins,
         log_level=settings.log_level,
     )
+        metrics=PrometheusMetrics() if settings.metrics else None,
+        open_metrics=settings.open_metrics,
     # Workers must not choose again: what the log said holds.
     return run_server(options, partial(_worker_synthesizer, settings.model_copy(update={"backend": choice.name})))
 
@@ -101,4 +100,24 @@ def serve(settings: Settings) -> int:
 def _worker_synthesizer(settings: Settings, _device: str) -> Synthesizer:
     """Made in each worker, a new interpreter. The engines choose their devices themselves."""
     configure_logging(settings.log_level, settings.log_format)
-    return create_synthesizer(settings)
+    backend, observer = _backend(settings), LoggingObserver()
+    if not settings.metrics:
+        return _synthesizer(settings, backend, observer)
+    from orpheus_tts.adapters.prometheus import (  # noqa: PLC0415 - programs that embed this package need none
+        PrometheusObserver,
+        measure_batches,
+        measured_generator,
+    )
+
+    measure_batches(backend.decoder)
+    measured = replace(backend, generator=measured_generator(backend.generator))
+    return _synthesizer(settings, measured, Observers(observer, PrometheusObserver()))
+
+
+def _backend(settings: Settings) -> Backend:
+    executor = ThreadPoolExecutor(settings.max_workers, thread_name_prefix="orpheus")
+    return load_backend(choose_backend(settings.backend).name)(settings, executor)
+
+
+def _synthesizer(settings: Settings, backend: Backend, observer: Observer) -> Synthesizer:
+    return Synthesizer(backend.generator, backend.decoder, observer=observer, policy=policy(settings))

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     """Whether models and voices are listed without a key as well, as Open WebUI asks for them."""
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Web pages of these origins, separated by commas, may use the server; `*` for any."""
+    metrics: bool = True
+    """Whether figures for Prometheus are gathered, and shown at `/metrics`."""
+    open_metrics: bool = True
+    """Whether they are shown without a key as well; they tell nothing of what is said."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), Field(validation_alias="LOG_LEVEL")
     ] = "info"

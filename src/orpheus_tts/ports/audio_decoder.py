@@ -1,6 +1,7 @@
 """The port to the codec that turns frames into sound."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,4 +42,13 @@ class AudioDecoder(Protocol):
 
     async def aclose(self) -> None:
         """Release the codec. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class BatchTeller(Protocol):
+    """What a decoder may offer beside its port: how many calls share a batch."""
+
+    def tell_batches(self, listener: Callable[[int], None]) -> None:
+        """Tell of each batch, on the event loop, how many calls were put into it. One listener at a time."""
         ...

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from orpheus_tts.adapters.litserve.keys import KeyMiddleware
 
 KEYS = ("sk-first", "sk-zweiter-schlüssel")
-OPEN = ["/", "/health", "/docs", "/openapi.json"]
+OPEN = ["/", "/health", "/docs", "/openapi.json", "/ui", "/ui/page.js", "/docs/swagger-ui.css"]
 LISTINGS = [
     f"{prefix}{path}" for prefix in ("", "/v1") for path in ("/models", "/models/a/b", "/audio/models", "/audio/voices")
 ]
 
 
-async def ask(path="/v1/audio/speech", *, method="POST", headers=(), open_listings=True, keys=KEYS):
+async def ask(path="/v1/audio/speech", *, method="POST", headers=(), keys=KEYS, **opened):
     """The answer's status, headers and error; 200 if the application was reached."""
     sent = []
 
@@ -30,7 +30,8 @@ async def ask(path="/v1/audio/speech", *, method="POST", headers=(), open_listin
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
-    await KeyMiddleware(app, keys=keys, open_listings=open_listings)(scope, receive, send)
+    guard = KeyMiddleware(app, keys=keys, **{"open_listings": True, "open_metrics": True, **opened})
+    await guard(scope, receive, send)
     start, body = sent
     return start["status"], dict(start["headers"]), json.loads(body["body"]).get("error")
 
@@ -91,6 +92,12 @@ async def test_listings_are_open_if_they_may_be(path):
     assert 401 == await status(path, method="POST", open_listings=True)
 
 
+async def test_metrics_are_open_if_they_may_be():
+    assert 200 == await status("/metrics", method="GET", open_metrics=True)
+    assert 401 == await status("/metrics", method="GET", open_metrics=False)
+    assert 401 == await status("/metrics", method="POST", open_metrics=True)
+
+
 @given(path=st.text().filter(lambda path: path not in OPEN), method=st.sampled_from(["GET", "POST", "OPTIONS"]))
 @example(path="/v1/audio/speech", method="GET")
 @example(path="/audio/speech", method="POST")
@@ -98,6 +105,9 @@ async def test_listings_are_open_if_they_may_be(path):
 @example(path="//health", method="GET")
 @example(path="/health\n", method="GET")
 @example(path="/v1/modelsx", method="GET")
+@example(path="/ui/", method="GET")
+@example(path="/ui/page.py", method="GET")
+@example(path="/docs/../v1/audio/speech", method="GET")
 @example(path="/v1/models", method="GET")
 async def test_every_other_path_needs_a_key(path, method):
     assert 401 == await status(path, method=method, open_listings=False)

@@ -25,6 +25,7 @@ from orpheus_tts.adapters.litserve.wire import Usage, block_frames, request_from
 from orpheus_tts.domain.errors import BackendUnavailableError
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
+from orpheus_tts.ports import ServerMetrics
 from orpheus_tts.ports.observer import Event, Observer, SpeechFinished
 
 _START_FAILED = 3  # exit code
@@ -41,7 +42,13 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
     synthesizer: SpeechSynthesizer
 
     def __init__(
-        self, make_synthesizer: MakeSynthesizer, *, run_directory: Path, graceful_timeout: float, **lit_options: Any
+        self,
+        make_synthesizer: MakeSynthesizer,
+        *,
+        run_directory: Path,
+        graceful_timeout: float,
+        metrics: ServerMetrics | None = None,
+        **lit_options: Any,
     ) -> None:
         """Keep what the worker needs.
 
@@ -49,12 +56,15 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
             make_synthesizer: Called in the worker.
             run_directory: Where the workers' sockets are.
             graceful_timeout: Seconds that running answers get to finish at the end.
+            metrics: Joined before the synthesizer is made.
             lit_options: For LitServe.
         """
         super().__init__(stream=True, **lit_options)
         self.run_directory = run_directory
         self.graceful_timeout = graceful_timeout
         self.reports: Connection | None = None  # set for each launch
+        self.number = 0  # likewise
+        self._metrics = metrics
         self._make_synthesizer = make_synthesizer
 
     def setup(self, device: str) -> None:
@@ -64,6 +74,8 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         """
         signal.signal(signal.SIGTERM, _exit)
         when_orphaned(self._end_as_orphan)
+        if self._metrics is not None:
+            self._metrics.join(f"worker-{self.number}")
         self.runner = asyncio.Runner(loop_factory=_loop_factory())
         try:
             self.synthesizer = self.runner.run(_ready_synthesizer(self._make_synthesizer, device))

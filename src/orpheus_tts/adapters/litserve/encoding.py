@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.adapters.litserve.timestamps import Marks, Timestamps
 from orpheus_tts.domain.pcm import AudioBlock
+from orpheus_tts.domain.tokens import SAMPLE_RATE
 from orpheus_tts.ports import OutputFormat, SpeechEncoder, SpeechTempo
 
 Piece = bytes | Marks
@@ -24,9 +26,14 @@ class SpeechTrack:
         output: The format.
         tempo: How fast it is played.
         complete: Whether to make a complete file, which comes as a whole at the end, or a stream.
+
+    Attributes:
+        cpu_seconds: Processor time of the encoder so far.
     """
 
     def __init__(self, output: OutputFormat, tempo: SpeechTempo, *, complete: bool) -> None:
+        self.cpu_seconds = 0.0
+        self._samples = 0
         self._tempo = tempo
         self._encoder: SpeechEncoder = _FileEncoder(output) if complete else output.encoder()
 
@@ -36,10 +43,22 @@ class SpeechTrack:
 
     def finish(self) -> bytes:
         """What is left to be sent."""
-        return self._encode(self._tempo.finish()) + self._encoder.finish()
+        return self._encode(self._tempo.finish()) + self._timed(self._encoder.finish)
+
+    @property
+    def seconds(self) -> float:
+        """Length of what was encoded so far."""
+        return self._samples / SAMPLE_RATE
 
     def _encode(self, samples: NDArray[np.int16]) -> bytes:
-        return self._encoder.encode(samples) if samples.size else b""
+        self._samples += samples.size
+        return self._timed(partial(self._encoder.encode, samples)) if samples.size else b""
+
+    def _timed(self, work: Callable[[], bytes]) -> bytes:
+        begun = time.thread_time()
+        data = work()
+        self.cpu_seconds += time.thread_time() - begun
+        return data
 
 
 async def encoded(

@@ -14,13 +14,16 @@ _OPEN_PATHS = frozenset({"/", "/health", "/livez", "/docs", "/openapi.json"})
 _LISTING_PATH = re.compile(r"(?:/v1)?/(?:models(?:/.+)?|audio/(?:models|voices))")
 
 
+# They tell how much is asked of the server and how it fares, but nothing of what is said, by whom or to whom.
+_METRICS_PATH = "/metrics"
+
 class KeyMiddleware:
     """Answers 401 to requests that bring none of the keys, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
     Whatever is not known to be open needs one, unknown paths included.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Sequence[str], open_listings: bool) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Sequence[str], open_listings: bool, open_metrics: bool) -> None:
         """Guard an application.
 
         Args:
@@ -28,10 +31,12 @@ class KeyMiddleware:
             keys: At least one; compared as UTF-8.
             open_listings: Whether models and voices are listed without a key.
         """
+            open_metrics: Whether metrics are shown without a key.
         self._app = app
         self._keys = [key.encode() for key in keys]
         self._open_listings = open_listings
 
+        self._open_metrics = open_metrics
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http" or self._is_open(scope) or any(map(self._is_key, _given_keys(scope["headers"]))):

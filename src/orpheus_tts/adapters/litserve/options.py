@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, find_voice
-from orpheus_tts.ports import MakeTempo, Observer, OutputFormat
+from orpheus_tts.ports import MakeTempo, Observer, OutputFormat, ServerMetrics, ServerObserver
 
 # What LitServe accepts (litserve/server.py, `run`).
 HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
@@ -91,6 +91,9 @@ class ServeOptions:
         open_listings: Whether models and voices are listed without a key as well.
         cors_origins: Web pages of these origins may use the server: `https://example.org`, or `*` for any.
         body_timeout: Seconds a request's body may take to arrive.
+        observers: Told what becomes of requests, in the processes that speak HTTP, and of workers, in the main one.
+        metrics: Gathered and shown at `/metrics`; none if None.
+        open_metrics: Whether they are shown without a key as well.
 
     Raises:
         ValueError: A value is outside what is stated here; the message says what is allowed.
@@ -121,6 +124,9 @@ class ServeOptions:
     open_listings: bool = True
     cors_origins: tuple[str, ...] = ()
     body_timeout: float = 30.0
+    observers: tuple[ServerObserver, ...] = ()
+    metrics: ServerMetrics | None = None
+    open_metrics: bool = True
 
     def __post_init__(self) -> None:
         if self.host not in HOSTS:
@@ -149,6 +155,11 @@ class ServeOptions:
             raise ValueError(f"default_format must be one of {', '.join(self.formats)}, not {self.default_format!r}.")
         for name in (self.voice, *self.voice_aliases):
             find_voice(name, self.voice_aliases)
+
+    @property
+    def all_observers(self) -> tuple[ServerObserver, ...]:
+        """The observers, and the metrics among them."""
+        return self.observers if self.metrics is None else (*self.observers, self.metrics)
 
     @property
     def model_ids(self) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
 from orpheus_tts.adapters.litserve.supervisor import Supervisor, Worker
 from orpheus_tts.domain.errors import BackendUnavailableError
 
+from orpheus_tts.ports.server_observer import WorkerRestarted
 # A million characters of any script in UTF-8, or of most scripts as JSON escapes.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 # What a worker without requests needs to close its engine, and a margin.
@@ -72,10 +73,12 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         litserve.server._MCP_AVAILABLE = False  # noqa: SLF001
         spec = SpeechSpec(options)
         api = SpeechAPI(
+        self._launched: set[int] = set()
             make_synthesizer,
             run_directory=run_directory,
             graceful_timeout=options.graceful_timeout,
             spec=spec,
+            metrics=options.metrics,
             loop=SpeechLoop(),
         )
         super().__init__(
@@ -127,8 +130,10 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets, failing_path(self._run_directory))))
 
     @asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:  # noqa: ARG002 - FastAPI passes it
-        """In an HTTP process: end when the main process is gone."""
+    async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:
+        """In an HTTP process: take part in the metrics; end when the main process is gone."""
+        if self._options.metrics is not None:
+            self._options.metrics.join(f"http-{app.response_queue_id}")  # type: ignore[attr-defined]  # LitServe's number
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield
 
@@ -169,8 +174,12 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         """Start one worker."""
         socket_path(self._run_directory, number).unlink(missing_ok=True)
         reports, writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
+        if number in self._launched:
+            for observer in self._options.all_observers:
+                observer.observe(WorkerRestarted(worker=number))
+        self._launched.add(number)
         with closing(writer), interrupts_blocked():
-            self.lit_api.reports = writer
+            self.lit_api.reports, self.lit_api.number = writer, number
             process: BaseProcess = self.launch_single_inference_worker(self.lit_api, number)
         return Worker(process, reports)
 
@@ -215,6 +224,10 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
     run_directory = _make_run_directory()
     try:
         return SpeechServer(options, make_synthesizer, run_directory).serve()
+    if options.metrics is not None:
+        (figures := run_directory / "metrics").mkdir()
+        options.metrics.open(figures)
+        options.metrics.join("main")
     except BackendUnavailableError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - as above
         return 1
@@ -224,7 +237,11 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
 
 def _middlewares(options: ServeOptions) -> list[tuple[type, dict[str, Any]]]:
     """What wraps the routes, as LitServe takes it: the innermost first."""
-    keys = {"keys": options.api_keys, "open_listings": options.open_listings}
+    keys = {
+        "keys": options.api_keys,
+        "open_listings": options.open_listings,
+        "open_metrics": options.open_metrics,
+    }
     # Preflight requests, which carry no key, end here; every other answer, errors included, gets its headers here.
     cors = {
         "allow_origins": options.cors_origins,
@@ -236,7 +253,7 @@ def _middlewares(options: ServeOptions) -> list[tuple[type, dict[str, Any]]]:
         *([(KeyMiddleware, keys)] if options.api_keys else []),
         (BodyLimitMiddleware, {"max_bytes": _MAX_BODY_BYTES, "seconds": options.body_timeout}),
         (HeadMiddleware, {}),
-        (RequestMiddleware, {}),
+        (RequestMiddleware, {"observers": options.all_observers}),
         *([(CORSMiddleware, cors)] if options.cors_origins else []),
     ]
 

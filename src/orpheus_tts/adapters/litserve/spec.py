@@ -4,6 +4,7 @@ A router of our own, not `LitSpec.add_endpoint`, so that /docs and /openapi.json
 errors. No `from __future__ import annotations` here: FastAPI reads the annotations of functions made inside others.
 """
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -26,6 +27,8 @@ from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.response import SpeechResponse
 from orpheus_tts.adapters.litserve.wire import request_to_json
 from orpheus_tts.domain.voices import VOICES, aliases_of
+from orpheus_tts.ports import ServerMetrics
+from orpheus_tts.ports.server_observer import StreamMode
 
 NAME = "Orpheus TTS"
 VERSION = version("orpheus-tts")
@@ -104,6 +107,8 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
         router.include_router(catalogue, include_in_schema=False)
         return router
 
+        if options.metrics is not None:
+            add_metrics(router, options.metrics)
 
 def _schemes() -> list[Depends]:
     """How a key may be sent, for /openapi.json; what is sent has been checked by then, by `KeyMiddleware`."""
@@ -146,12 +151,19 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         )
 
 
+        request.state.exchange.ordered(order.request, *_manner(body, options), track)
 def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
     """The routes that say what there is to ask for."""
     created = int(time.time())
 
     def model(name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": created, "owned_by": "orpheus-tts"}
+
+def _manner(body: SpeechBody, options: ServeOptions) -> tuple[str, StreamMode]:
+    """The format, and how it is sent, of a body that was understood."""
+    mode: StreamMode = "file" if body.stream is False else "sse" if body.stream_format == "sse" else "audio"
+    return body.response_format or options.default_format, mode
+
 
     models = {"object": "list", "data": [model(name) for name in options.model_ids]}
     # Open WebUI asks for its models here, and reads `models[i].id`.
@@ -240,3 +252,18 @@ def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         failing = pool.failing
         report = LifeReport(status="failing" if failing else "ok", timestamp=datetime.now(UTC).isoformat())
         return JSONResponse(report.model_dump(), HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK)
+
+
+def add_metrics(router: APIRouter, metrics: ServerMetrics) -> None:
+    """The route for whoever watches the server."""
+
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        tags=["status"],
+    )
+    async def show_metrics(request: Request) -> Response:
+        """Figures for Prometheus, of all processes together; in OpenMetrics' form if `Accept` asks for that."""
+        body, content_type = await asyncio.to_thread(metrics.exposition, request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})

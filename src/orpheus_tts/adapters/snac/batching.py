@@ -72,6 +72,9 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         executor: Where. Not shut down here.
         limits: What may share a batch.
         timeout: Seconds.
+
+    Attributes:
+        listener: Told of each batch, on the event loop, how many items it has.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         self._arrival = asyncio.Event()
         self._company = 1
         self._closed = False
+        self.listener: Callable[[int], None] | None = None
 
     async def submit(self, item: ItemT) -> ResultT:
         """Have one item processed. Cancelling leaves the batch's other callers alone.
@@ -151,6 +155,8 @@ class MicroBatcher(Generic[ItemT, ResultT]):
 
     async def _run(self, batch: Sequence[_Call[ItemT, ResultT]]) -> None:
         items = [call.item for call in batch]
+        if self.listener is not None:
+            self.listener(len(items))
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._executor, self._process, items)
         except asyncio.CancelledError:

@@ -1,5 +1,6 @@
 """The `AudioDecoder` made of SNAC: loads the network, batches concurrent calls, keeps long decodes small."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from orpheus_tts.domain.tokens import CODES_PER_FRAME
 
 if TYPE_CHECKING:
     from orpheus_tts.adapters.snac.network import SnacNetwork
-    from orpheus_tts.ports import AudioDecoder
+    from orpheus_tts.ports import AudioDecoder, BatchTeller
 
 DEFAULT_MODEL = "hubertsiuzdak/snac_24khz"
 
@@ -100,6 +101,11 @@ class SnacDecoder:
         ]
         return samples[0] if len(samples) == 1 else np.concatenate(samples)
 
+    def tell_batches(self, listener: Callable[[int], None]) -> None:
+        """Tell of each pass how many windows it decodes; see `BatchTeller`."""
+        if self._batcher is not None:
+            self._batcher.listener = listener
+
     async def warm_up(self) -> None:
         """Decode the largest batch there can be, and a single frame.
 
@@ -136,3 +142,4 @@ def _load(model: str, device: str) -> "tuple[SnacNetwork, bool]":
 
 if TYPE_CHECKING:
     _: AudioDecoder = SnacDecoder()
+    _teller: BatchTeller = SnacDecoder()
