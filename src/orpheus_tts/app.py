@@ -36,6 +36,7 @@ def policy(settings: Settings) -> SynthesisPolicy:
             first_characters=min(settings.first_chunk_characters, settings.chunk_characters),
         ),
         parallel_chunks=settings.parallel_chunks,
+        engine_chunks=settings.max_num_seqs,
         retry=RetryPolicy(max_attempts=settings.max_attempts),
         stalls=StallPolicy(
             first_token=settings.first_token_timeout or math.inf,

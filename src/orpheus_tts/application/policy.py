@@ -47,6 +47,8 @@ class SynthesisPolicy:
     Attributes:
         chunks: How text is split.
         parallel_chunks: Chunks of one request generated at a time; also bounds its memory.
+        engine_chunks: Chunks of all requests generated at a time; further ones wait their turn (`turns`). As many as
+            the engine works on at once: then it never queues, and the order is kept here.
         joins: How chunks are joined.
         retry: What happens after a failed attempt.
         repetition: What counts as a loop.
@@ -55,11 +57,13 @@ class SynthesisPolicy:
 
     chunks: ChunkLimits = field(default_factory=ChunkLimits)
     parallel_chunks: int = 4
+    engine_chunks: int = 64
     joins: JoinPolicy = field(default_factory=JoinPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     repetition: RepetitionPolicy = field(default_factory=RepetitionPolicy)
     stalls: StallPolicy = field(default_factory=StallPolicy)
 
     def __post_init__(self) -> None:
-        if self.parallel_chunks < 1:
-            raise ValueError(f"parallel_chunks must be at least 1, not {self.parallel_chunks}.")
+        for name in ("parallel_chunks", "engine_chunks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.application.chunk_speech import ChunkSpeech
 from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.application.turns import Turns
 from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.errors import DeadlineExceededError, OrpheusError
 from orpheus_tts.domain.joins import Joiner
@@ -38,6 +39,7 @@ class Speaking:
         generator: Answers prompts with tokens.
         decoder: Turns frames into samples.
         policy: How.
+        turns: Says when a chunk may be generated.
         observer: Is told what happens.
     """
 
@@ -47,12 +49,15 @@ class Speaking:
         generator: TokenGenerator,
         decoder: AudioDecoder,
         policy: SynthesisPolicy,
+        *,
+        turns: Turns,
         observer: Observer,
     ) -> None:
         self._request = request
         self._generator = generator
         self._decoder = decoder
         self._policy = policy
+        self._turns = turns
         self._observer = observer
         self._started = time.monotonic()
         self._chunks: Iterator[Chunk] = iter(())
@@ -127,7 +132,12 @@ class Speaking:
                 on_retry=partial(self._retried, chunk.index),
             )
             self._begun += 1
-            self._ahead.append((speech, asyncio.create_task(speech.run())))
+            self._ahead.append((speech, asyncio.create_task(self._generate(speech))))
+
+    async def _generate(self, speech: ChunkSpeech) -> None:
+        """Hold a place at the engine while the chunk is generated, but not while its samples wait for the reader."""
+        async with self._turns.take(self, first=speech.chunk.index == 0):
+            await speech.run()
 
     def _count(self, prompt: Prompt) -> None:
         if isinstance(self._generator, PromptCounter):

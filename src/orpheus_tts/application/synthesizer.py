@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.speaking import Speaking
+from orpheus_tts.application.turns import Turns
 from orpheus_tts.application.watched import WatchedDecoder, watched
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
@@ -37,6 +38,7 @@ class Synthesizer:
         self._policy = policy or SynthesisPolicy()
         self._generator = watched(generator, self._policy.stalls)
         self._decoder = WatchedDecoder(decoder, self._policy.stalls)
+        self._turns = Turns(self._policy.engine_chunks)
         self._observer = observer or _Unobserved()
 
     @property
@@ -51,7 +53,8 @@ class Synthesizer:
 
         Chunks of the text are generated in parallel and come out in order, joined. Closing the generator, or cancelling
         the task that awaits it, aborts all engine work before it returns. A reader that pauses holds back its own
-        generation: at most `parallel_chunks` chunks are ahead of it.
+        generation: at most `parallel_chunks` chunks are ahead of it. Over all requests, `engine_chunks` are generated
+        at a time; the others wait their turn, first chunks before later ones (see `turns`).
 
         Args:
             request: What to say.
@@ -69,8 +72,7 @@ class Synthesizer:
             DeadlineExceededError: The request's deadline passed.
         """
         observers = self._observer if observer is None else _Both(self._observer, observer)
-        speaking = Speaking(request, self._generator, self._decoder, self._policy, observers)
-        async with aclosing(speaking.blocks()) as blocks:
+        async with aclosing(self._speaking(request, observers).blocks()) as blocks:
             async for block in blocks:
                 yield block
 
@@ -88,14 +90,16 @@ class Synthesizer:
             OrpheusError: What `stream` raises: the backend does not work.
         """
         request = SpeechRequest(text="Hello there.", request_id="warm-up")
-        speaking = Speaking(request, self._generator, self._decoder, self._policy, _Unobserved())
-        async with aclosing(speaking.blocks()) as blocks:
+        async with aclosing(self._speaking(request, _Unobserved()).blocks()) as blocks:
             await anext(blocks)
 
     async def aclose(self) -> None:
         """Release both engines. May be called twice."""
         await self._generator.aclose()
         await self._decoder.aclose()
+
+    def _speaking(self, request: SpeechRequest, observer: Observer) -> Speaking:
+        return Speaking(request, self._generator, self._decoder, self._policy, turns=self._turns, observer=observer)
 
 
 class _Both:
