@@ -55,7 +55,7 @@ async def test_a_wrong_key_is_an_authentication_error_for_async_and_streaming_cl
 
 
 def test_without_a_key_only_what_tells_nothing_is_answered(guarded):
-    for path in ("/", "/health", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/models", "/models/orpheus"):
+    for path in ("/", "/health", "/ui", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/models", "/models/orpheus"):
         assert 200 == guarded.get(path).status_code, path
     refused = [guarded.request("POST", path, json={"input": "Hi"}) for path in (SPEECH, "/audio/speech", "/health")]
     assert {401} == {answer.status_code for answer in (*refused, guarded.get("/nothing"), guarded.get(SPEECH))}

@@ -41,6 +41,7 @@ from orpheus_tts.adapters.litserve.limits import BodyLimitMiddleware
 from orpheus_tts.adapters.litserve.loop import SpeechLoop, failing_path, socket_path
 from orpheus_tts.adapters.litserve.middleware import HeadMiddleware, RequestMiddleware
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, ServeOptions
+from orpheus_tts.adapters.litserve.pages import install_pages
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
 from orpheus_tts.adapters.litserve.supervisor import Supervisor, Worker
@@ -127,6 +128,7 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self.app.title, self.app.version = NAME, VERSION
         self.app.description = "OpenAI-compatible text-to-speech with the Orpheus model."
         install_error_handlers(self.app)
+        install_pages(self.app)
         self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets, failing_path(self._run_directory))))
 
     @asynccontextmanager

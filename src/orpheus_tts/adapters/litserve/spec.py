@@ -41,6 +41,7 @@ _ENDPOINTS = (
     "GET /v1/audio/models",
     "GET /health",
     "GET /livez",
+    "GET /ui",
     "GET /docs",
     "GET /openapi.json",
 )
@@ -223,6 +224,7 @@ def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
             "response_format": options.default_format,
             "max_input_characters": options.max_input_characters,
             "endpoints": list(_ENDPOINTS),
+            "ui": "/ui",
             "docs": "/docs",
         }
 
