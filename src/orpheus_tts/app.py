@@ -63,8 +63,8 @@ def serve(settings: Settings) -> int:
         BackendUnavailableError: There is no backend of the configured name.
     """
     # The workers import this module too, and need no codecs.
-    from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
     from orpheus_tts.adapters.prometheus import PrometheusMetrics  # noqa: PLC0415
+    from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
     from orpheus_tts.formats import FORMATS  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format)
@@ -91,9 +91,9 @@ def serve(settings: Settings) -> int:
         open_listings=settings.open_listings,
         cors_origins=settings.cors_origins,
         log_level=settings.log_level,
-    )
         metrics=PrometheusMetrics() if settings.metrics else None,
         open_metrics=settings.open_metrics,
+    )
     # Workers must not choose again: what the log said holds.
     return run_server(options, partial(_worker_synthesizer, settings.model_copy(update={"backend": choice.name})))
 

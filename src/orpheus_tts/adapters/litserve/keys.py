@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orpheus_tts.adapters.litserve.errors import UNAUTHORIZED
+from orpheus_tts.adapters.litserve.pages import PAGE_PATHS
 
 # What load balancers, people and their browsers look at first; it tells nothing of anybody's requests.
-_OPEN_PATHS = frozenset({"/", "/health", "/livez", "/docs", "/openapi.json"})
+_OPEN_PATHS = PAGE_PATHS | {"/", "/health", "/livez", "/openapi.json"}
 # Front ends such as Open WebUI ask for these without a key.
 _LISTING_PATH = re.compile(r"(?:/v1)?/(?:models(?:/.+)?|audio/(?:models|voices))")
 
-
 # They tell how much is asked of the server and how it fares, but nothing of what is said, by whom or to whom.
 _METRICS_PATH = "/metrics"
+
 
 class KeyMiddleware:
     """Answers 401 to requests that bring none of the keys, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
@@ -30,13 +31,13 @@ class KeyMiddleware:
             app: What to guard.
             keys: At least one; compared as UTF-8.
             open_listings: Whether models and voices are listed without a key.
-        """
             open_metrics: Whether metrics are shown without a key.
+        """
         self._app = app
         self._keys = [key.encode() for key in keys]
         self._open_listings = open_listings
-
         self._open_metrics = open_metrics
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http" or self._is_open(scope) or any(map(self._is_key, _given_keys(scope["headers"]))):
@@ -47,7 +48,8 @@ class KeyMiddleware:
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
         listing = self._open_listings and _LISTING_PATH.fullmatch(path) is not None
-        return scope["method"] == "GET" and (listing or path in _OPEN_PATHS)
+        metrics = self._open_metrics and path == _METRICS_PATH
+        return scope["method"] == "GET" and (listing or metrics or path in _OPEN_PATHS)
 
     def _is_key(self, given: bytes) -> bool:
         # All of them, always: which one is nearly right must not show in the time it takes.

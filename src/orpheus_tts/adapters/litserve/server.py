@@ -46,8 +46,8 @@ from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.spec import NAME, VERSION, SpeechSpec
 from orpheus_tts.adapters.litserve.supervisor import Supervisor, Worker
 from orpheus_tts.domain.errors import BackendUnavailableError
-
 from orpheus_tts.ports.server_observer import WorkerRestarted
+
 # A million characters of any script in UTF-8, or of most scripts as JSON escapes.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 # What a worker without requests needs to close its engine, and a margin.
@@ -73,13 +73,13 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         # With the package mcp 2.x, which vLLM requires, LitServe 0.2.19 fails at start. It is not needed here.
         litserve.server._MCP_AVAILABLE = False  # noqa: SLF001
         spec = SpeechSpec(options)
-        api = SpeechAPI(
         self._launched: set[int] = set()
+        api = SpeechAPI(
             make_synthesizer,
             run_directory=run_directory,
             graceful_timeout=options.graceful_timeout,
-            spec=spec,
             metrics=options.metrics,
+            spec=spec,
             loop=SpeechLoop(),
         )
         super().__init__(
@@ -174,12 +174,12 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
 
     def _launch(self, number: int) -> Worker:
         """Start one worker."""
-        socket_path(self._run_directory, number).unlink(missing_ok=True)
-        reports, writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
         if number in self._launched:
             for observer in self._options.all_observers:
                 observer.observe(WorkerRestarted(worker=number))
         self._launched.add(number)
+        socket_path(self._run_directory, number).unlink(missing_ok=True)
+        reports, writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
         with closing(writer), interrupts_blocked():
             self.lit_api.reports, self.lit_api.number = writer, number
             process: BaseProcess = self.launch_single_inference_worker(self.lit_api, number)
@@ -224,12 +224,12 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
         print(problem, file=sys.stderr, flush=True)  # noqa: T201 - as above
         return 1
     run_directory = _make_run_directory()
-    try:
-        return SpeechServer(options, make_synthesizer, run_directory).serve()
     if options.metrics is not None:
         (figures := run_directory / "metrics").mkdir()
         options.metrics.open(figures)
         options.metrics.join("main")
+    try:
+        return SpeechServer(options, make_synthesizer, run_directory).serve()
     except BackendUnavailableError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - as above
         return 1

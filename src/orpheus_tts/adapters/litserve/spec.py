@@ -55,6 +55,12 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     504: {"model": ErrorBody, "description": "The deadline passed before the first audio."},
     "default": {"model": ErrorBody, "description": "Any other error."},
 }
+# OpenAPI 3.2's word for one event of a stream, which tools for 3.1 know too.
+_EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "description": "A JSON object with a `type`; at the end `[DONE]`."}},
+    "required": ["data"],
+}
 _UNAUTHORIZED: dict[int | str, dict[str, Any]] = {401: {"model": ErrorBody, "description": "No valid API key."}}
 
 
@@ -101,6 +107,8 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
         add_speech(speech, options, pool)
         add_catalogue(catalogue, options)
         add_status(router, options, pool)
+        if options.metrics is not None:
+            add_metrics(router, options.metrics)
         closed: dict[str, Any] = {"dependencies": _schemes(), "responses": _UNAUTHORIZED} if options.api_keys else {}
         router.include_router(speech, prefix="/v1", **closed)
         router.include_router(catalogue, prefix="/v1", **({} if options.open_listings else closed))
@@ -108,8 +116,6 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
         router.include_router(catalogue, include_in_schema=False)
         return router
 
-        if options.metrics is not None:
-            add_metrics(router, options.metrics)
 
 def _schemes() -> list[Depends]:
     """How a key may be sent, for /openapi.json; what is sent has been checked by then, by `KeyMiddleware`."""
@@ -127,7 +133,7 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
             "events, one with the key `error` is the last.",
             "content": {
                 **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types},
-                EVENTS_MEDIA_TYPE: {"schema": {"type": "string"}},
+                EVENTS_MEDIA_TYPE: {"itemSchema": _EVENT_SCHEMA},
             },
         }
     }
@@ -145,6 +151,7 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         framing = order.framing()
         blocks = pool.speak(request_to_json(order.request), framing.take_usage)
         track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
+        request.state.exchange.ordered(order.request, *_manner(body, options), track)
         timestamps = order.timestamps(order.speed)
         pieces = encoded(blocks, track, timestamps, in_thread=order.output.compresses or order.speed != 1)
         return SpeechResponse(
@@ -152,19 +159,18 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         )
 
 
-        request.state.exchange.ordered(order.request, *_manner(body, options), track)
+def _manner(body: SpeechBody, options: ServeOptions) -> tuple[str, StreamMode]:
+    """The format, and how it is sent, of a body that was understood."""
+    mode: StreamMode = "file" if body.stream is False else "sse" if body.stream_format == "sse" else "audio"
+    return body.response_format or options.default_format, mode
+
+
 def add_catalogue(router: APIRouter, options: ServeOptions) -> None:
     """The routes that say what there is to ask for."""
     created = int(time.time())
 
     def model(name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": created, "owned_by": "orpheus-tts"}
-
-def _manner(body: SpeechBody, options: ServeOptions) -> tuple[str, StreamMode]:
-    """The format, and how it is sent, of a body that was understood."""
-    mode: StreamMode = "file" if body.stream is False else "sse" if body.stream_format == "sse" else "audio"
-    return body.response_format or options.default_format, mode
-
 
     models = {"object": "list", "data": [model(name) for name in options.model_ids]}
     # Open WebUI asks for its models here, and reads `models[i].id`.
