@@ -6,6 +6,7 @@ from contextlib import aclosing
 import numpy as np
 from numpy.typing import NDArray
 
+from orpheus_tts.application.observers import Observers
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.speaking import Speaking
 from orpheus_tts.application.turns import Turns
@@ -71,7 +72,7 @@ class Synthesizer:
             DecoderStalledError: Decodes do not return any more.
             DeadlineExceededError: The request's deadline passed.
         """
-        observers = self._observer if observer is None else _Both(self._observer, observer)
+        observers = self._observer if observer is None else Observers(self._observer, observer)
         async with aclosing(self._speaking(request, observers).blocks()) as blocks:
             async for block in blocks:
                 yield block
@@ -100,16 +101,6 @@ class Synthesizer:
 
     def _speaking(self, request: SpeechRequest, observer: Observer) -> Speaking:
         return Speaking(request, self._generator, self._decoder, self._policy, turns=self._turns, observer=observer)
-
-
-class _Both:
-    def __init__(self, first: Observer, second: Observer) -> None:
-        self._observers = first, second
-
-    def observe(self, event: Event) -> None:
-        """Both are told."""
-        for observer in self._observers:
-            observer.observe(event)
 
 
 class _Unobserved:
