@@ -9,11 +9,15 @@ def test_the_public_names_are_these():
     assert orpheus_tts.__all__ == [
         "VOICES",
         "AudioBlock",
+        "Chunk",
         "OrpheusError",
         "Sampling",
         "SpeechRequest",
+        "SpeechTimeline",
+        "SpokenChunk",
         "SynthesisPolicy",
         "Synthesizer",
+        "TimedText",
         "Voice",
     ]
     assert orpheus_tts.testing.__all__ == [
