@@ -16,6 +16,12 @@ def _known_voice(name: str, info: ValidationInfo) -> str:
     return find_voice(name, {**ALIASES, **info.data.get("voice_aliases", {})}).name
 
 
+def _with_keys(limit: int, info: ValidationInfo) -> int:
+    if not info.data.get("api_keys"):
+        raise ValueError("there are no keys; set TTS_API_KEYS")
+    return limit
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -104,6 +110,15 @@ class Settings(BaseSettings):
     """Format of requests that name none; OpenAI's own default is mp3."""
     max_input_characters: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     """Longest input of one request."""
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+    """Most requests for speech in flight; four times `TTS_MAX_NUM_SEQS` if empty."""
+    max_queued_requests: Annotated[int, Field(ge=1)] | None = None
+    """Most of these without any audio yet; twice `TTS_MAX_NUM_SEQS` if empty."""
+    max_queued_characters: Annotated[int, Field(ge=1)] | None = None
+    """Most characters that these have together, but any request is taken if there is no other; 4,096 times
+    `TTS_MAX_NUM_SEQS` if empty."""
+    max_requests_per_key: Annotated[int, Field(ge=1), AfterValidator(_with_keys)] | None = None
+    """Most requests in flight with one of `TTS_API_KEYS`; no such limit if empty."""
     deadline: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which an unfinished answer ends with an error; none if empty."""
     chunk_characters: Annotated[int, Field(ge=40, le=4_000)] = 500

@@ -105,6 +105,8 @@ def test_keys_do_not_show(monkeypatch):
         ("TTS_VOICE_ALIASES", "narrator=alloy,dan=leo"),
         ("TTS_ENGINE_ARGS", "[1]"),
         ("LOG_LEVEL", "loud"),
+        ("TTS_MAX_REQUESTS", "0"),
+        ("TTS_MAX_REQUESTS_PER_KEY", "3"),
         ("TTS_CORS_ORIGINS", "https://app.example/"),
         ("TTS_CORS_ORIGINS", "https://app.example,app.example"),
     ],

@@ -59,6 +59,19 @@ async def test_one_good_key_among_bad_ones_opens():
     assert 200 == await status(headers=[(b"authorization", b"Bearer nonsense"), (b"x-api-key", KEYS[0].encode())])
 
 
+async def test_whoever_comes_after_knows_which_key_it_was():
+    for number, key in enumerate(KEYS):
+        numbers = []
+
+        async def app(scope, _receive, _send, numbers=numbers):
+            numbers.append(scope["state"]["key"])
+
+        headers = [(b"x-api-key", b"nonsense"), (b"x-api-key", key.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/v1/audio/speech", "headers": headers}
+        await KeyMiddleware(app, keys=KEYS, open_listings=True, open_metrics=True)(scope, None, None)
+        assert [number] == numbers
+
+
 async def test_a_refusal_is_openais_and_is_given_without_reading_the_body():
     code, headers, error = await ask(headers=[(b"authorization", b"Bearer wrong-key")])
     assert (401, b"Bearer") == (code, headers[b"www-authenticate"])

@@ -23,6 +23,9 @@ def options(**changes):
         ("graceful_timeout", -1, "0 or more"),
         ("deadline", 0, "above 0"),
         ("body_timeout", 0, "above 0"),
+        ("max_requests", 0, "at least 1"),
+        ("max_queued_requests", 0, "at least 1"),
+        ("max_queued_characters", 0, "at least 1"),
         ("default_format", "ogg", "mp3, opus, aac, flac, wav, pcm"),
     ],
 )
@@ -36,6 +39,12 @@ def test_an_empty_key_is_refused_and_keys_do_not_show():
     with pytest.raises(ValueError, match="key is empty"):
         options(api_keys=("sk-1", ""))
     assert "sk-1" not in repr(options(api_keys=("sk-1",)))
+
+
+def test_a_limit_for_each_key_needs_keys():
+    with pytest.raises(ValueError, match="needs API keys"):
+        options(max_requests_per_key=1)
+    assert 1 == options(max_requests_per_key=1, api_keys=("sk-1",)).admission_limits.per_key
 
 
 def test_the_default_voice_has_to_exist():

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from orpheus_tts.adapters.litserve.admission import KeyLimitError, OverloadedError
 from orpheus_tts.adapters.litserve.wire import (
     ChannelError,
     Failure,
@@ -25,6 +26,7 @@ _LOADING_RETRY_SECONDS = 5
 _LOST_RETRY_SECONDS = 2
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
+_RATE = "rate_limit_error"
 _SHOWN_INPUT_CHARACTERS = 60
 
 
@@ -32,7 +34,9 @@ class ErrorDetail(BaseModel):
     """What went wrong."""
 
     message: str = Field(description="For people.")
-    type: str = Field(description="`invalid_request_error`: do not try again. `server_error`: trying again may help.")
+    type: str = Field(
+        description="`invalid_request_error`: do not try again. `server_error`, `rate_limit_error`: do, later."
+    )
     param: str | None = Field(description="The offending field of the request, if there is one.")
     code: str | None = Field(description="Stable reason for programs.")
 
@@ -136,6 +140,13 @@ def answer_to(error: Exception) -> Answer:
             answer = _unavailable(str(error), "loading", _LOADING_RETRY_SECONDS)
         case WorkerLostError():
             answer = _unavailable(str(error), "engine_unavailable", _LOST_RETRY_SECONDS)
+        case OverloadedError():
+            answer = _unavailable(str(error), "server_overloaded", error.retry_seconds)
+        case KeyLimitError():
+            headers = {"retry-after": str(error.retry_seconds)}
+            answer = Answer(
+                HTTPStatus.TOO_MANY_REQUESTS, str(error), _RATE, code="rate_limit_exceeded", headers=headers
+            )
         case OrpheusError() if not isinstance(error, ChannelError):
             answer = _of_failure(Failure.of(error))
     return answer

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from orpheus_tts.adapters.litserve.admission import AdmissionLimits
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, find_voice
@@ -81,8 +82,7 @@ class ServeOptions:
         workers_per_device: Inference workers on each device.
         accelerator: LitServe's word for the kind of device: `cpu`, `cuda`, `mps` or `auto`.
         devices: How many devices of that kind, or `auto` for all.
-        log_level: `critical`, `error`, `warning`, `info`, `debug` or `trace`; from `debug` on, every HTTP request is
-            logged.
+        log_level: `critical`, `error`, `warning`, `info`, `debug` or `trace`.
         graceful_timeout: Seconds that running answers get to finish once the server is told to stop.
         worker_timeout: Seconds without a sign of life after which a worker is replaced, at least 5; 0 for never. Does
             not count while the model loads.
@@ -91,6 +91,10 @@ class ServeOptions:
         open_listings: Whether models and voices are listed without a key as well.
         cors_origins: Web pages of these origins may use the server: `https://example.org`, or `*` for any.
         body_timeout: Seconds a request's body may take to arrive.
+        max_requests: Most requests for speech in flight.
+        max_queued_requests: Most of these without any audio yet.
+        max_queued_characters: Most characters that these have together; one by itself may have `max_input_characters`.
+        max_requests_per_key: Most in flight with one API key; None for no such limit.
         observers: Told what becomes of requests, in the processes that speak HTTP, and of workers, in the main one.
         metrics: Gathered and shown at `/metrics`; none if None.
         open_metrics: Whether they are shown without a key as well.
@@ -124,6 +128,10 @@ class ServeOptions:
     open_listings: bool = True
     cors_origins: tuple[str, ...] = ()
     body_timeout: float = 30.0
+    max_requests: int = 256
+    max_queued_requests: int = 128
+    max_queued_characters: int = 262_144
+    max_requests_per_key: int | None = None
     observers: tuple[ServerObserver, ...] = ()
     metrics: ServerMetrics | None = None
     open_metrics: bool = True
@@ -141,20 +149,35 @@ class ServeOptions:
         _check("worker_timeout", self.worker_timeout or WORKER_TIMEOUT_RANGE[0], *WORKER_TIMEOUT_RANGE)
         if self.log_level not in LOG_LEVELS:
             raise ValueError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
-        if not self.graceful_timeout >= 0:
-            raise ValueError(f"graceful_timeout must be 0 or more seconds, not {self.graceful_timeout}.")
-        if not self.body_timeout > 0:
-            raise ValueError(f"body_timeout must be above 0 seconds, not {self.body_timeout}.")
+        self._check_times()
         if not all(self.api_keys):
             raise ValueError("An API key is empty.")
-        if self.deadline is not None and not self.deadline > 0:
-            raise ValueError(f"deadline must be above 0 seconds, not {self.deadline}.")
+        if self.admission_limits.per_key is not None and not self.api_keys:
+            raise ValueError("max_requests_per_key needs API keys.")
         if set(self.formats) != set(RESPONSE_FORMATS):
             raise ValueError(f"formats must be {', '.join(RESPONSE_FORMATS)}, not {', '.join(self.formats)}.")
         if self.default_format not in self.formats:
             raise ValueError(f"default_format must be one of {', '.join(self.formats)}, not {self.default_format!r}.")
         for name in (self.voice, *self.voice_aliases):
             find_voice(name, self.voice_aliases)
+
+    def _check_times(self) -> None:
+        if not self.graceful_timeout >= 0:
+            raise ValueError(f"graceful_timeout must be 0 or more seconds, not {self.graceful_timeout}.")
+        for name in ("body_timeout", "deadline"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be above 0 seconds, not {seconds}.")
+
+    @property
+    def admission_limits(self) -> AdmissionLimits:
+        """What is taken on at a time."""
+        return AdmissionLimits(
+            requests=self.max_requests,
+            queued=self.max_queued_requests,
+            queued_characters=self.max_queued_characters,
+            per_key=self.max_requests_per_key,
+        )
 
     @property
     def all_observers(self) -> tuple[ServerObserver, ...]:

@@ -8,6 +8,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from orpheus_tts.adapters.litserve.admission import Ticket
 from orpheus_tts.adapters.litserve.encoding import Piece
 from orpheus_tts.adapters.litserve.framing import Framing
 from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
@@ -32,6 +33,7 @@ class SpeechResponse(Response):
         pieces: AsyncGenerator[Piece, None],
         media_type: str,
         framing: Framing,
+        ticket: Ticket,
         *,
         stream: bool,
         request_id: str,
@@ -42,6 +44,7 @@ class SpeechResponse(Response):
             pieces: Of the answer, the first audio at once after what is told before it.
             media_type: What the audio is.
             framing: How it is put into a streamed body.
+            ticket: Held until the end; nothing is asked of the pieces without a place.
             stream: Whether to send while it is spoken, or only the complete file with its length.
             request_id: For the log.
         """
@@ -52,11 +55,20 @@ class SpeechResponse(Response):
         self.init_headers(framing.headers(media_type))
         self._pieces = pieces
         self._framing = framing
+        self._ticket = ticket
         self._stream = stream
         self._log = _log.bind(request_id=request_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak to the client until the end, or until it leaves."""
+        """Speak to the client until the end, or until it leaves.
+
+        Raises:
+            OrpheusError: It failed, or there is no place for it, before the first audio.
+        """
+        with self._ticket:
+            await self._speak(scope, receive, send)
+
+    async def _speak(self, scope: Scope, receive: Receive, send: Send) -> None:
         sending = self._send_stream(send) if self._stream else self._send_file(scope, receive, send)
         speaking = asyncio.ensure_future(sending)
         leaving = asyncio.ensure_future(_client_left(receive))

@@ -27,6 +27,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from orpheus_tts.adapters.litserve.admission import Admission
 from orpheus_tts.adapters.litserve.api import SpeechAPI
 from orpheus_tts.adapters.litserve.errors import install_error_handlers
 from orpheus_tts.adapters.litserve.keys import KeyMiddleware
@@ -73,6 +74,9 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         # With the package mcp 2.x, which vLLM requires, LitServe 0.2.19 fails at start. It is not needed here.
         litserve.server._MCP_AVAILABLE = False  # noqa: SLF001
         spec = SpeechSpec(options)
+        self._admission = Admission(
+            options.admission_limits, processes=options.http_processes, keys=len(options.api_keys)
+        )
         self._launched: set[int] = set()
         api = SpeechAPI(
             make_synthesizer,
@@ -129,13 +133,16 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self.app.description = "OpenAI-compatible text-to-speech with the Orpheus model."
         install_error_handlers(self.app)
         install_pages(self.app)
-        self.app.include_router(self.lit_api.spec.router(WorkerPool(sockets, failing_path(self._run_directory))))
+        pool = WorkerPool(sockets, failing_path(self._run_directory))
+        self.app.include_router(self.lit_api.spec.router(pool, self._admission))
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:
-        """In an HTTP process: take part in the metrics; end when the main process is gone."""
+        """In an HTTP process: take part in admission and metrics; end when the main process is gone."""
+        number: int = app.response_queue_id  # type: ignore[attr-defined]  # LitServe's
+        self._admission.join(number)
         if self._options.metrics is not None:
-            self._options.metrics.join(f"http-{app.response_queue_id}")  # type: ignore[attr-defined]  # LitServe's number
+            self._options.metrics.join(f"http-{number}")
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield
 

@@ -18,6 +18,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from litserve.specs.base import LitSpec
 from pydantic import BaseModel
 
+from orpheus_tts.adapters.litserve.admission import Admission
 from orpheus_tts.adapters.litserve.body import SpeechBody, understand
 from orpheus_tts.adapters.litserve.encoding import SpeechTrack, encoded
 from orpheus_tts.adapters.litserve.errors import ErrorBody, ModelNotFoundError
@@ -50,8 +51,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorBody, "description": "No such model."},
     408: {"model": ErrorBody, "description": "The body took too long to arrive."},
     413: {"model": ErrorBody, "description": "The body is too large."},
+    429: {"model": ErrorBody, "description": "Too many requests with this API key at a time; see Retry-After."},
     500: {"model": ErrorBody, "description": "The speech failed before its first audio."},
-    503: {"model": ErrorBody, "description": "The model is loading, or its engine is gone; see Retry-After."},
+    503: {"model": ErrorBody, "description": "Overloaded, the model loads, or its engine is gone; see Retry-After."},
     504: {"model": ErrorBody, "description": "The deadline passed before the first audio."},
     "default": {"model": ErrorBody, "description": "Any other error."},
 }
@@ -100,11 +102,16 @@ class SpeechSpec(LitSpec):  # type: ignore[misc]  # LitServe has no types
     def setup(self, server: object) -> None:
         """Nothing to connect: the routes reach the workers through their pool, not through LitServe's queues."""
 
-    def router(self, pool: WorkerPool) -> APIRouter:
-        """All routes, answered with the help of these workers; OpenAI's ones both below /v1 and without it."""
+    def router(self, pool: WorkerPool, admission: Admission) -> APIRouter:
+        """All routes, OpenAI's ones both below /v1 and without it.
+
+        Args:
+            pool: The workers, with whose help they are answered.
+            admission: Says how much speech is taken on.
+        """
         options = self._options
         speech, catalogue, router = APIRouter(), APIRouter(), APIRouter()
-        add_speech(speech, options, pool)
+        add_speech(speech, options, pool, admission)
         add_catalogue(catalogue, options)
         add_status(router, options, pool)
         if options.metrics is not None:
@@ -124,7 +131,7 @@ def _schemes() -> list[Depends]:
     return [Security(bearer), Security(header)]
 
 
-def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> None:
+def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool, admission: Admission) -> None:
     """The route that speaks."""
     media_types = [output.media_type for output in options.formats.values()]
     audio: dict[int | str, dict[str, Any]] = {
@@ -149,13 +156,19 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
         """Turn text into speech."""
         order = understand(body, options, request_id=request.state.request_id)
         framing = order.framing()
-        blocks = pool.speak(request_to_json(order.request), framing.take_usage)
+        ticket = admission.ticket(characters=len(order.request.text), key=getattr(request.state, "key", None))
+        blocks = ticket.noting(pool.speak(request_to_json(order.request), framing.take_usage))
         track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
         request.state.exchange.ordered(order.request, *_manner(body, options), track)
         timestamps = order.timestamps(order.speed)
         pieces = encoded(blocks, track, timestamps, in_thread=order.output.compresses or order.speed != 1)
         return SpeechResponse(
-            pieces, order.output.media_type, framing, stream=order.stream, request_id=order.request.request_id
+            pieces,
+            order.output.media_type,
+            framing,
+            ticket,
+            stream=order.stream,
+            request_id=order.request.request_id,
         )
 
 
