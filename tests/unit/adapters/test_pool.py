@@ -14,6 +14,7 @@ from orpheus_tts.adapters.litserve.wire import (
     WorkerLostError,
     WorkerUnavailableError,
     block_frames,
+    chunk_to_bytes,
     frame,
     to_json,
 )
@@ -107,6 +108,16 @@ async def test_the_workers_are_beyond_recovery_while_the_main_process_says_so(tm
         assert pool.failing
         (tmp_path / "failing").unlink()
         assert not pool.failing
+
+
+async def test_a_chunk_that_is_announced_is_no_sound_yet(tmp_path):
+    class Announcing(Worker):
+        async def answer(self, reader, writer):
+            writer.write(frame(Kind.CHUNK, chunk_to_bytes(BLOCK.chunk)))
+            await super().answer(reader, writer)
+
+    async with pool_of(tmp_path, Announcing(blocks=0, ends=False), Worker(blocks=3)) as pool:
+        assert await heard(pool) == [b"ab"] * 3
 
 
 async def test_a_request_that_loses_two_workers_is_given_to_no_third(tmp_path):

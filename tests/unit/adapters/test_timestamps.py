@@ -134,6 +134,16 @@ async def test_words_are_sought_off_the_event_loop():
     assert threading.get_ident() not in threads
 
 
+async def test_words_that_are_known_come_with_the_next_audio():
+    timestamps = words(1.0)
+    for block in BLOCKS[:5]:
+        assert () == await timestamps.take(block)
+    async with asyncio.timeout(20):
+        while not (known := await timestamps.take(BLOCKS[5])):
+            await asyncio.sleep(0.01)
+    assert tuple(WORD_MARKS[:2]) == known
+
+
 async def test_audio_goes_on_while_words_are_sought():
     found = threading.Event()
 
