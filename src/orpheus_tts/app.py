@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
-from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
+from orpheus_tts.adapters.logs import AccessLog, LoggingObserver, configure_logging
 from orpheus_tts.application import Observers, StallPolicy, SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import Backend, choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
@@ -67,7 +67,7 @@ def serve(settings: Settings) -> int:
     from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
     from orpheus_tts.formats import FORMATS  # noqa: PLC0415
 
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, log_text=settings.log_text)
     choice = choose_backend(settings.backend)
     load_backend(choice.name)
     structlog.get_logger("orpheus_tts").info("backend chosen", backend=choice.name, because=choice.reason)
@@ -84,17 +84,20 @@ def serve(settings: Settings) -> int:
         voice_aliases=settings.all_voice_aliases,
         sampling=settings.sampling,
         max_input_characters=settings.max_input_characters,
+        write_timeout=settings.write_timeout,
         deadline=settings.deadline,
         max_requests=settings.max_requests or 4 * settings.max_num_seqs,
         max_queued_requests=settings.max_queued_requests or 2 * settings.max_num_seqs,
         max_queued_characters=settings.max_queued_characters or 4096 * settings.max_num_seqs,
         max_requests_per_key=settings.max_requests_per_key,
         http_processes=settings.http_workers,
+        graceful_timeout=settings.graceful_timeout,
         worker_timeout=settings.worker_timeout,
         api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
         open_listings=settings.open_listings,
         cors_origins=settings.cors_origins,
         log_level=settings.log_level,
+        observers=(AccessLog(log_text=settings.log_text),),
         metrics=PrometheusMetrics() if settings.metrics else None,
         open_metrics=settings.open_metrics,
     )
@@ -104,7 +107,7 @@ def serve(settings: Settings) -> int:
 
 def _worker_synthesizer(settings: Settings, _device: str) -> Synthesizer:
     """Made in each worker, a new interpreter. The engines choose their devices themselves."""
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, log_text=settings.log_text)
     backend, observer = _backend(settings), LoggingObserver()
     if not settings.metrics:
         return _synthesizer(settings, backend, observer)

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """Port to listen on."""
     http_workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that speak HTTP."""
+    graceful_timeout: Annotated[float, Field(ge=0)] = 30.0
+    """Seconds that running answers get to finish once the server is told to stop."""
     worker_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """Seconds without a sign of life after which a worker is replaced, 5 or more; 0 for never."""
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
@@ -94,6 +96,8 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), Field(validation_alias="LOG_LEVEL")
     ] = "info"
     """`LOG_LEVEL`: how much is logged."""
+    log_text: bool = False
+    """Whether the text of requests is logged."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` logs for people on a terminal and JSON elsewhere."""
 
@@ -119,6 +123,8 @@ class Settings(BaseSettings):
     `TTS_MAX_NUM_SEQS` if empty."""
     max_requests_per_key: Annotated[int, Field(ge=1), AfterValidator(_with_keys)] | None = None
     """Most requests in flight with one of `TTS_API_KEYS`; no such limit if empty."""
+    write_timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds a client may take nothing at all of its answer before the connection is cut."""
     deadline: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which an unfinished answer ends with an error; none if empty."""
     chunk_characters: Annotated[int, Field(ge=40, le=4_000)] = 500

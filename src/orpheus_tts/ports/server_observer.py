@@ -3,7 +3,7 @@
 What happens to the speech itself, in the workers, is told to the `Observer`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 StreamMode = Literal["audio", "sse", "file"]
@@ -22,13 +22,13 @@ class SpeechOrdered:
         response_format: One of the host's own formats.
         mode: How it is sent.
         voice: One of the voices there are; no alias.
-        characters: Length of the text.
+        text: What is to be said. Not to be shown to anybody unless the operator asks for that.
     """
 
     response_format: str
     mode: StreamMode
     voice: str
-    characters: int
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def test_blocks_are_told_with_what_was_made_for_them(exchange, observer):
     exchange.sent(0, last=True)
     exchange.end()
     received, first, second, answered = observer.events
-    order = SpeechOrdered(response_format="mp3", mode="sse", voice="tara", characters=4)
+    order = SpeechOrdered(response_format="mp3", mode="sse", voice="tara", text="Four")
     assert RequestReceived(request_id="r1", speech=True) == received
     assert [(True, 100, 0.5, 0.005), (False, 200, 1.0, pytest.approx(0.01))] == [
         (block.first, block.size, block.audio_seconds, block.encode_cpu_seconds) for block in (first, second)

@@ -1,11 +1,14 @@
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 import structlog
 
-from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
+from orpheus_tts.adapters.logs import AccessLog, LoggingObserver, configure_logging
+from orpheus_tts.domain.errors import EngineError
 from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, SpeechFinished, SpeechStarted
+from orpheus_tts.ports.server_observer import RequestAnswered, RequestReceived, SpeechOrdered
 
 STARTED = SpeechStarted(request_id="r1", voice="tara", characters=12)
 FIRST = FirstAudio(request_id="r1", seconds=0.123456)
@@ -37,8 +40,8 @@ def logged(output):
         (STARTED, "debug", "speech started"),
         (FIRST, "debug", "first audio"),
         (RETRIED, "warning", "chunk retried"),
-        (finished("completed"), "info", "speech finished"),
-        (finished("cancelled"), "info", "speech finished"),
+        (finished("completed"), "debug", "speech finished"),
+        (finished("cancelled"), "debug", "speech finished"),
         (finished("failed", error="SpeechFailedError"), "error", "speech finished"),
     ],
 )
@@ -50,7 +53,7 @@ def test_every_event_is_logged_with_its_request(logged, event, level, name):
 
 
 def test_the_real_time_factor_is_logged_when_there_is_audio(logged):
-    configure_logging("info", "json")
+    configure_logging("debug", "json")
     LoggingObserver().observe(finished("completed"))
     LoggingObserver().observe(finished("failed", audio_seconds=0.0, time_to_first_audio=None))
     heard, silent = logged()
@@ -73,3 +76,114 @@ def test_people_get_lines(output):
     assert "hello" in text
     assert "answer" in text
     assert not text.startswith("{")
+
+
+ORDER = SpeechOrdered(response_format="mp3", mode="sse", voice="tara", text="A secret.")
+ANSWERED = RequestAnswered(
+    request_id="r1",
+    speech=True,
+    method="POST",
+    path="/v1/audio/speech",
+    status=200,
+    outcome="completed",
+    seconds=1.25,
+    order=ORDER,
+    time_to_first_audio=0.123456,
+    audio_seconds=2.0,
+    size=300,
+)
+
+
+def test_a_request_is_one_line_without_its_text(logged):
+    configure_logging("info", "json")
+    AccessLog().observe(RequestReceived(request_id="r1", speech=True))
+    AccessLog().observe(ANSWERED)
+    (line,) = logged()
+    del line["timestamp"]
+    assert {
+        "event": "request",
+        "level": "info",
+        "logger": "orpheus_tts.access",
+        "request_id": "r1",
+        "method": "POST",
+        "path": "/v1/audio/speech",
+        "status": 200,
+        "outcome": "completed",
+        "format": "mp3",
+        "stream": "sse",
+        "voice": "tara",
+        "characters": 9,
+        "audio_seconds": 2.0,
+        "bytes": 300,
+        "time_to_first_audio": 0.1235,
+        "seconds": 1.25,
+    } == line
+    assert "secret" not in repr(ANSWERED)
+
+
+def test_the_text_is_logged_if_that_is_asked_for(logged):
+    configure_logging("info", "json", log_text=True)
+    AccessLog(log_text=True).observe(ANSWERED)
+    assert "A secret." == logged()[0]["text"]
+
+
+def test_what_is_not_speech_is_logged_for_the_curious(logged):
+    configure_logging("info", "json")
+    AccessLog().observe(replace(ANSWERED, speech=False, order=None))
+    assert [] == logged()
+
+
+SECRET = "xylophone"
+
+
+def fail(error, cause=None):
+    raise error from cause
+
+
+def crash(secret):
+    """An exception group about a domain error, in it a secret, and another in what came of it."""
+    try:
+        fail(EngineError("a sentence of ours"))
+    except EngineError as first:
+        try:
+            fail(ExceptionGroup("a group", [KeyError(secret)]), first)
+        except ExceptionGroup as second:
+            fail(RuntimeError(f"cannot say {secret}"), second)
+
+
+@pytest.fixture(params=["json", "console"])
+def form(request):
+    return request.param
+
+
+@pytest.mark.parametrize("logger", ["asyncio", "uvicorn.error", "orpheus_tts"])
+def test_of_what_nobody_expected_in_a_request_the_kind_and_the_way_are_logged(output, form, logger):
+    configure_logging("info", form)
+    about = {} if logger != "orpheus_tts" else {"request_id": "r1"}
+    try:
+        crash(SECRET)
+    except RuntimeError:
+        structlog.stdlib.get_logger(logger).exception("crashed", **about)
+    text = output()
+    assert SECRET not in text
+    for told in ("RuntimeError", "KeyError", "a sentence of ours", "in fail", "crashed"):
+        assert told in text
+
+
+def test_outside_of_requests_an_exception_is_logged_as_it_is(output, form):
+    configure_logging("info", form)
+    try:
+        crash(SECRET)
+    except RuntimeError:
+        structlog.stdlib.get_logger("orpheus_tts").exception("crashed")
+        logging.getLogger("a.library").exception("crashed")
+    assert 2 == output().count("RuntimeError: cannot say xylophone")
+
+
+def test_messages_are_logged_in_requests_if_text_may_be(output, form):
+    configure_logging("info", form, log_text=True)
+    try:
+        crash(SECRET)
+    except RuntimeError:
+        structlog.stdlib.get_logger("orpheus_tts").exception("crashed", request_id="r1")
+    assert "cannot say xylophone" in output()

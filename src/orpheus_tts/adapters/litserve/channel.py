@@ -104,6 +104,7 @@ class ChannelServer:
 
     async def _speak(self, request: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request; ends in `CancelledError` when the client closes the connection meanwhile."""
+        structlog.contextvars.bind_contextvars(request_id=request.get("request_id"))  # this task is the request's own
         speaking = asyncio.current_task()
         leaving = asyncio.create_task(_closed(reader))
 
@@ -122,7 +123,7 @@ class ChannelServer:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one answer ends that answer only
             if not isinstance(error, OrpheusError):
-                _log.exception("speech crashed", request_id=request.get("request_id"))
+                _log.exception("speech crashed")
             last = frame(Kind.FAILURE, Failure.of(error).to_bytes())
         finally:
             leaving.cancel()

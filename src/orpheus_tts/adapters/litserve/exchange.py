@@ -69,7 +69,7 @@ class Exchange:
     def ordered(self, request: SpeechRequest, response_format: str, mode: StreamMode, production: Production) -> None:
         """Take note of what is asked for, and of what will be made."""
         self._order = SpeechOrdered(
-            response_format=response_format, mode=mode, voice=request.speaker.name, characters=len(request.text)
+            response_format=response_format, mode=mode, voice=request.speaker.name, text=request.text
         )
         self._production = production
 

@@ -91,6 +91,9 @@ class ServeOptions:
         open_listings: Whether models and voices are listed without a key as well.
         cors_origins: Web pages of these origins may use the server: `https://example.org`, or `*` for any.
         body_timeout: Seconds a request's body may take to arrive.
+        header_timeout: Seconds in which the headers of a request have to arrive.
+        write_timeout: Seconds a client may take nothing at all of its answer before the connection is cut.
+        max_connections: Most of one HTTP process; None for as many as its limit on open files allows.
         max_requests: Most requests for speech in flight.
         max_queued_requests: Most of these without any audio yet.
         max_queued_characters: Most characters that these have together; one by itself may have `max_input_characters`.
@@ -128,6 +131,9 @@ class ServeOptions:
     open_listings: bool = True
     cors_origins: tuple[str, ...] = ()
     body_timeout: float = 30.0
+    header_timeout: float = 10.0
+    write_timeout: float = 120.0
+    max_connections: int | None = None
     max_requests: int = 256
     max_queued_requests: int = 128
     max_queued_characters: int = 262_144
@@ -150,6 +156,7 @@ class ServeOptions:
         if self.log_level not in LOG_LEVELS:
             raise ValueError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level!r}.")
         self._check_times()
+        _check("max_connections", self.max_connections or 1, 1, 65_536)
         if not all(self.api_keys):
             raise ValueError("An API key is empty.")
         if self.admission_limits.per_key is not None and not self.api_keys:
@@ -164,7 +171,7 @@ class ServeOptions:
     def _check_times(self) -> None:
         if not self.graceful_timeout >= 0:
             raise ValueError(f"graceful_timeout must be 0 or more seconds, not {self.graceful_timeout}.")
-        for name in ("body_timeout", "deadline"):
+        for name in ("body_timeout", "header_timeout", "write_timeout", "deadline"):
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} must be above 0 seconds, not {seconds}.")

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from orpheus_tts.adapters.litserve.admission import Admission
 from orpheus_tts.adapters.litserve.api import SpeechAPI
+from orpheus_tts.adapters.litserve.connections import ConnectionLimits, LimitedProtocol, affordable_connections
 from orpheus_tts.adapters.litserve.errors import install_error_handlers
 from orpheus_tts.adapters.litserve.keys import KeyMiddleware
 from orpheus_tts.adapters.litserve.lifecycle import (
@@ -107,7 +109,6 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
 
     def serve(self) -> int:
         """Serve until SIGTERM, SIGINT or a failure that leaves nothing to serve; the exit code."""
-        verbose = self._options.log_level in ("debug", "trace")
         with stop_on_signals(self._stop):
             try:
                 self.run(
@@ -117,8 +118,10 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
                     # At info, uvicorn and LitServe tell of things that are none of the operator's business.
                     log_level="warning" if self._options.log_level == "info" else self._options.log_level,
                     generate_client_file=False,
+                    http=partial(LimitedProtocol, limits=_connection_limits(self._options)),
+                    ws="none",
                     log_config=None,
-                    access_log=verbose,
+                    access_log=False,
                 )
             finally:
                 self._end_children()
@@ -265,6 +268,14 @@ def _middlewares(options: ServeOptions) -> list[tuple[type, dict[str, Any]]]:
         (RequestMiddleware, {"observers": options.all_observers}),
         *([(CORSMiddleware, cors)] if options.cors_origins else []),
     ]
+
+
+def _connection_limits(options: ServeOptions) -> ConnectionLimits:
+    return ConnectionLimits(
+        head_seconds=options.header_timeout,
+        write_seconds=options.write_timeout,
+        connections=options.max_connections or affordable_connections(),
+    )
 
 
 def _port_problem(options: ServeOptions) -> str | None:
