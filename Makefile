@@ -56,7 +56,7 @@ say: install ## speak TEXT="..." into OUT=speech.wav
 	@$(VENV)/bin/orpheus-tts say --output $(OUT) -- "$(TEXT)"
 
 test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
-	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api tests/docs
+	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api tests/faults tests/docs
 
 test-page: $(VENV)/.installed-page ## the page and the documentation, in Chromium (on the path, or CHROMIUM=...)
 	$(VENV)/bin/python -m pytest tests/page

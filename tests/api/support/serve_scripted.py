@@ -7,9 +7,12 @@ from scripted import MakeScripted, configure_logging
 
 from orpheus_tts.adapters.litserve import ServeOptions, run_server
 
-if __name__ == "__main__":  # the workers import this file too, and need no codecs
-    from orpheus_tts.adapters.pyav import PyavTempo
-    from orpheus_tts.formats import FORMATS
+
+def main(make):
+    """Serve with synthesizers made by `make`, until a signal comes."""
+    # The workers import this file too, and need no codecs.
+    from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
+    from orpheus_tts.formats import FORMATS  # noqa: PLC0415
 
     defaults = {
         "model": "org/orpheus",
@@ -20,4 +23,8 @@ if __name__ == "__main__":  # the workers import this file too, and need no code
     }
     options = ServeOptions(**(defaults | json.loads(sys.argv[1])))
     configure_logging()
-    sys.exit(run_server(options, MakeScripted(**json.loads(sys.argv[2]))))
+    sys.exit(run_server(options, make(**json.loads(sys.argv[2]))))
+
+
+if __name__ == "__main__":
+    main(MakeScripted)

@@ -24,8 +24,8 @@ _TERMINATE_SECONDS = 5.0
 _CHECKS_PER_TIMEOUT = 4
 _LONGEST_CHECK_SECONDS = 5.0
 # Restarts in a row that fail at every worker's place before the server counts as failing; with the delays above they
-# take at least 15 s, in which a device that others had filled may be free again.
-_HOPELESS_STARTS = 5
+# take at least 7 s, in which a device that others had filled may be free again.
+_HOPELESS_STARTS = 4
 
 READY = b"ready"
 ALIVE = b"alive"
