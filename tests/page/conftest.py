@@ -163,10 +163,11 @@ class Visit:
         return download.value
 
     def sound(self):
-        """The samples handed to the sound card, in order, and by how many seconds each piece of them was late."""
-        pieces = self.page.evaluate("scheduled.map(({when, samples}) => ({when, samples: [...samples]}))")
-        ends = [piece["when"] + len(piece["samples"]) / 24_000 for piece in pieces]
-        gaps = [piece["when"] - end for piece, end in zip(pieces[1:], ends, strict=False)]
+        """The samples handed to the sound card, in order, and the seconds between those pieces that came in time."""
+        pieces = self.page.evaluate("scheduled.map((piece) => ({...piece, samples: [...piece.samples]}))")
+        ends = [piece["when"] + len(piece["samples"]) / piece["sampleRate"] for piece in pieces]
+        followed = zip(ends, pieces[1:], strict=False)
+        gaps = [piece["when"] - end for end, piece in followed if end > piece["now"]]
         return np.concatenate([np.asarray(piece["samples"], np.float32) for piece in pieces]), gaps
 
     def orders(self):

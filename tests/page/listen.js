@@ -6,7 +6,7 @@ window.violations = [];
 const { start } = AudioBufferSourceNode.prototype;
 AudioBufferSourceNode.prototype.start = function (when, ...rest) {
   const { sampleRate } = this.buffer;
-  window.scheduled.push({ when, sampleRate, samples: this.buffer.getChannelData(0).slice() });
+  window.scheduled.push({ now: this.context.currentTime, when, sampleRate, samples: this.buffer.getChannelData(0).slice() });
   start.call(this, when, ...rest);
 };
 

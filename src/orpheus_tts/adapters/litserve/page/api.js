@@ -21,7 +21,7 @@ export async function describe(key) {
   return (await ask('.', { key })).json();
 }
 
-/** The voices, as `{id, name, language, description}`. */
+/** The voices, as `{id, name, language, description, aliases}`. */
 export async function listVoices(key) {
   return (await (await ask('v1/audio/voices', { key })).json()).voices;
 }

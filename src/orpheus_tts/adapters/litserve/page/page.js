@@ -33,8 +33,10 @@ async function load() {
 }
 
 async function loadVoices() {
-  on.voice.replaceChildren(...groupsOf(await listVoices(key())));
-  on.voice.value = server.voice;
+  const voices = await listVoices(key());
+  const wanted = on.voice.value || server.voice;
+  on.voice.replaceChildren(...groupsOf(voices));
+  on.voice.value = voices.find(({ id, aliases }) => id === wanted || aliases.includes(wanted))?.id;
 }
 
 function groupsOf(voices) {
@@ -67,7 +69,8 @@ async function speak() {
     await now.receive(key());
     offer(now.file());
   } catch (error) {
-    if (!now.stopped) showError(error, now);
+    if (now.stopped) return;
+    showError(error, now);
   }
   await now.heard();
   if (!now.stopped) end(now, now.complete ? `Spoken: ${coarse.format(now.length)} s.` : '');
@@ -145,7 +148,7 @@ function showCount() {
   const limit = server.max_input_characters;
   const over = count > limit;
   on.count.textContent = `${number.format(count)} / ${number.format(limit)}${over ? ' – too long' : ''}`;
-  on.text.toggleAttribute('aria-invalid', over);
+  on.text.setAttribute('aria-invalid', over);
 }
 
 function showError(error, spoken = null) {

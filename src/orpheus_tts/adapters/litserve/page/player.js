@@ -19,7 +19,7 @@ export class Player {
 
   /** Seconds of it that were heard. */
   get position() {
-    const now = this.#context.currentTime - (this.#context.outputLatency || 0);
+    const now = this.#context.currentTime - this.#latency;
     return Math.min(Math.max(now - this.#origin, 0), this.length);
   }
 
@@ -43,6 +43,7 @@ export class Player {
   async drained() {
     if (this.#last === null || this.position >= this.length) return;
     await new Promise((resolve) => this.#last.addEventListener('ended', resolve, { once: true }));
+    await new Promise((resolve) => setTimeout(resolve, 1000 * this.#latency));
   }
 
   pause() {
@@ -56,6 +57,11 @@ export class Player {
   /** Fall silent, for ever. */
   async close() {
     if (this.#context.state !== 'closed') await this.#context.close();
+  }
+
+  /** Seconds from a sample's being rendered to its being heard; not every browser tells. */
+  get #latency() {
+    return this.#context.outputLatency || 0;
   }
 
   /** When the next sample is to be heard: right after the last one, or soon if that time has passed. */
