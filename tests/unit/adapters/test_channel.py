@@ -176,7 +176,7 @@ async def test_blocks_before_an_error_arrive_before_it(socket_path):
 
 
 async def test_an_unexpected_error_keeps_its_details_to_itself(socket_path):
-    with structlog.testing.capture_logs() as logs:
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as logs:
         async with listening(socket_path, Speaker(error=RuntimeError("secret path"))):
             with pytest.raises(wire.SpeechFailureError) as caught:
                 await collect(socket_path, {"request_id": "r1", "text": "private"})
