@@ -89,6 +89,23 @@ UNAUTHORIZED = Answer(
 )
 INTERNAL_ERROR = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed to answer this.", code="internal_error")
 SHUTTING_DOWN = _unavailable("The server is shutting down.", "shutting_down", _LOADING_RETRY_SECONDS)
+_CLOSE: Mapping[str, str] = {"connection": "close"}
+HEAD_TIMEOUT = Answer(
+    HTTPStatus.REQUEST_TIMEOUT, "The headers took too long to arrive.", _INVALID, code="request_timeout", headers=_CLOSE
+)
+HEAD_TOO_LARGE = Answer(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "The headers are larger or more than this server takes.",
+    _INVALID,
+    code="headers_too_large",
+    headers=_CLOSE,
+)
+BUSY_CONNECTIONS = Answer(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The server has as many connections as it can hold.",
+    code="server_overloaded",
+    headers={**_CLOSE, "retry-after": str(_LOADING_RETRY_SECONDS)},
+)
 
 # OpenAI's clients would otherwise try two more times.
 _NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}

@@ -11,10 +11,12 @@ from starlette.types import Receive, Scope, Send
 from orpheus_tts.adapters.litserve.admission import Ticket
 from orpheus_tts.adapters.litserve.encoding import Piece
 from orpheus_tts.adapters.litserve.framing import Framing
-from orpheus_tts.domain.errors import OrpheusError, SpeechFailedError
+from orpheus_tts.domain.errors import DeadlineExceededError, OrpheusError, SpeechFailedError
 
 # Web streams, in browsers and Node, forget what was not read when the connection breaks: time to read the last event.
 _READING_SECONDS = 0.25
+# The worker keeps the deadline itself and says so better, unless the client holds it back by not reading.
+_DEADLINE_MARGIN_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class SpeechResponse(Response):
         *,
         stream: bool,
         request_id: str,
+        deadline: float | None = None,
     ) -> None:
         """Answer with these pieces.
 
@@ -47,6 +50,7 @@ class SpeechResponse(Response):
             ticket: Held until the end; nothing is asked of the pieces without a place.
             stream: Whether to send while it is spoken, or only the complete file with its length.
             request_id: For the log.
+            deadline: Seconds that it may take to the end, however slowly the client reads; None for no limit.
         """
         # As in Starlette's StreamingResponse: Response's own __init__ would promise an empty body.
         self.status_code = 200
@@ -56,11 +60,13 @@ class SpeechResponse(Response):
         self._pieces = pieces
         self._framing = framing
         self._ticket = ticket
+        self._started = False
         self._stream = stream
+        self._deadline = deadline
         self._log = _log.bind(request_id=request_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak to the client until the end, or until it leaves.
+        """Speak to the client until the end, until it leaves or until the deadline.
 
         Raises:
             OrpheusError: It failed, or there is no place for it, before the first audio.
@@ -73,28 +79,41 @@ class SpeechResponse(Response):
         speaking = asyncio.ensure_future(sending)
         leaving = asyncio.ensure_future(_client_left(receive))
         try:
-            await asyncio.wait({speaking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {speaking, leaving}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            left = not speaking.done()
             speaking.cancel()
             leaving.cancel()
             await asyncio.gather(speaking, leaving, return_exceptions=True)
-        if left:
+        if speaking in done:
+            speaking.result()
+        elif leaving in done:
             self._log.debug("client left")
         else:
-            speaking.result()
+            self._too_late()
+
+    @property
+    def _patience(self) -> float | None:
+        return None if self._deadline is None else self._deadline + _DEADLINE_MARGIN_SECONDS
+
+    def _too_late(self) -> None:
+        """Fail if nothing has been sent; else the connection breaks, as uvicorn sees an answer without its end."""
+        error = DeadlineExceededError(self._deadline or 0.0)
+        if not self._started:
+            raise error
+        self._log.warning("speech broken off", error=str(error))
 
     async def _send_stream(self, send: Send) -> None:
-        started = False
         try:
             async with aclosing(self._pieces) as pieces:
                 async for piece in pieces:
-                    if not started:
+                    if not self._started:
+                        self._started = True
                         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                        started = True
                     await send({"type": "http.response.body", "body": self._framed(piece), "more_body": True})
         except OrpheusError as error:
-            if not started:
+            if not self._started:
                 raise
             self._log.warning("speech broken off", error=str(error))
             last = self._framing.failure(error)
@@ -103,7 +122,7 @@ class SpeechResponse(Response):
                 await asyncio.sleep(_READING_SECONDS)
             # Returning without the end makes uvicorn close the connection without the final chunk.
             return
-        if not started:
+        if not self._started:
             raise _no_audio()
         await send({"type": "http.response.body", "body": self._framing.end(), "more_body": False})
 
@@ -113,6 +132,7 @@ class SpeechResponse(Response):
         if not body:
             raise _no_audio()
         response = Response(body, media_type=self.media_type)
+        self._started = True
         await response(scope, receive, send)
 
     def _framed(self, piece: Piece) -> bytes:

@@ -169,6 +169,7 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool, admis
             ticket,
             stream=order.stream,
             request_id=order.request.request_id,
+            deadline=order.request.deadline,
         )
 
 
