@@ -145,6 +145,29 @@ def in_a_room(case: Case, rng: np.random.Generator) -> Case:
     return replace(case, samples=samples + rng.standard_normal(size) * level * 10 ** (-30 / 20))
 
 
+def reacting(case: Case, rng: np.random.Generator) -> Case:
+    """At each tag a sound of 0.6 to 1.2 s between two short silences: breath, or bursts of it as in laughing."""
+    words = split_words(case.text)
+    parts: list[Samples] = []
+    times = case.times.copy()
+    done, added = 0, 0.0
+    for index, word in enumerate(words):
+        if word.startswith("<"):
+            starts = [*case.times[index + 1 :, 0], case.samples.size / SAMPLE_RATE]
+            cut = max(done, round(starts[0] * SAMPLE_RATE) - HOP)
+            gap = np.zeros(round(rng.uniform(0.05, 0.2) * SAMPLE_RATE))
+            place = np.linspace(0, 1, round(rng.uniform(0.6, 1.2) * SAMPLE_RATE))
+            bursts = np.abs(np.sin(np.pi * place * rng.choice([1, 5])))
+            sound = np.convolve(rng.standard_normal(place.size), np.ones(4) / 8, "same") * 0.1 * bursts
+            parts += [case.samples[done:cut], gap, sound, gap]
+            begin = cut / SAMPLE_RATE + added + gap.size / SAMPLE_RATE
+            times[index] = begin, begin + place.size / SAMPLE_RATE
+            done, added = cut, added + (2 * gap.size + place.size) / SAMPLE_RATE
+        else:
+            times[index] += added
+    return replace(case, samples=np.concatenate([*parts, case.samples[done:]]), times=times)
+
+
 def whole(case: Case, rng: np.random.Generator) -> Case:
     """All of it."""
     return in_a_room(hesitating(warped(case, rng), rng), rng)
@@ -156,6 +179,7 @@ CONDITIONS: dict[str, Callable[[Case, np.random.Generator], Case]] = {
     "warped, pauses": lambda case, rng: hesitating(warped(case, rng), rng),
     "room": in_a_room,
     "all": whole,
+    "tags heard": reacting,
 }
 
 
@@ -199,7 +223,7 @@ def main() -> None:
     print(HEADER)
     for name, distort in CONDITIONS.items():
         rng = np.random.default_rng(1)
-        heard = [distort(case, rng) for case in spoken]
+        heard = [distort(case, rng) for case in spoken if name != "tags heard" or "<" in case.text]
         begun = time.process_time()
         found = [errors(case, align_words) for case in heard]
         cost = time.process_time() - begun

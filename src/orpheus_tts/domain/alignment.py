@@ -7,6 +7,7 @@ voice, so it serves every backend; `benchmarks/word_alignment.py` measures it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,15 @@ from orpheus_tts.domain.words import split_words
 _TAG = regex.compile(TAG)
 _LONG_PAUSE = regex.compile(r"[\p{STerm}…‥]\W*+$")
 _SHORT_PAUSE = regex.compile(r"[\p{Term}\p{Pd}\p{Pe}\p{Pf}]\W*+$")
-# Costs, in the same coin as `mismatch` and the lengths of sounds.
+# Costs, in the same coin as `mismatch` and the lengths of sounds. Tuned with the benchmark's `--set tune`, for speech
+# that is distorted as much as for plain one; half or twice as much makes little difference.
 _NO_LONG_PAUSE = 4.0
 _NO_SHORT_PAUSE = 2.0
 _HESITATION = 4.0  # a pause without a mark
 _LEFT_OUT = 0.7  # a sound that may be
 _TAG_LEFT_OUT = 3.0
 _TAG_HEARD = 1.0
+_FREE_PAUSE = Stretch(Kind.PAUSE, 0, skip=0.0)
 _PHRASE_END = 1.35  # times as long is the last syllable before a pause
 
 _ROUNDS = 3  # each adapts the sounds to what was heard in the one before
@@ -63,10 +66,10 @@ def align_words(text: str, samples: NDArray[np.int16]) -> list[TimedText]:
 
 def _sequence(words: Sequence[str]) -> tuple[list[Stretch], list[tuple[int, int]]]:
     """What is to be heard, pauses included, and of each word where in it it begins and ends."""
-    sequence = [Stretch(Kind.PAUSE, 0, skip=0.0)]
+    sequence = [_FREE_PAUSE]
     spans: list[tuple[int, int]] = []
-    for index, word in enumerate(words):
-        pause = _pause_after(word) if index + 1 < len(words) else Stretch(Kind.PAUSE, 0, skip=0.0)
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        pause = _pause_between(word, following)
         first = len(sequence)
         sequence.extend(_stretches(word, before_pause=pause.enter == 0))
         spans.append((first, len(sequence)))
@@ -74,7 +77,9 @@ def _sequence(words: Sequence[str]) -> tuple[list[Stretch], list[tuple[int, int]
     return sequence, spans
 
 
-def _pause_after(word: str) -> Stretch:
+def _pause_between(word: str, following: str) -> Stretch:
+    if not following or _TAG.match(word) or _TAG.match(following):
+        return _FREE_PAUSE
     if _LONG_PAUSE.search(word):
         return Stretch(Kind.PAUSE, 0, skip=_NO_LONG_PAUSE)
     if _SHORT_PAUSE.search(word):
@@ -84,7 +89,7 @@ def _pause_after(word: str) -> Stretch:
 
 def _stretches(word: str, *, before_pause: bool) -> Iterator[Stretch]:
     if _TAG.match(word):
-        yield Stretch(Kind.ANY, 0, skip=_TAG_LEFT_OUT, enter=_TAG_HEARD)
+        yield Stretch(Kind.REACTION, 0, skip=_TAG_LEFT_OUT, enter=_TAG_HEARD)
         return
     sounds = sounds_of(word)
     vowels = [index for index, sound in enumerate(sounds) if sound.kind is Kind.VOWEL]
@@ -99,8 +104,9 @@ def _bounds(sequence: Sequence[Stretch], samples: NDArray[np.int16]) -> Floats:
     if not samples.any():
         return _spread(sequence, np.arange(samples.size // HOP + 1))
     features = hear(samples)
-    heard = np.append(np.flatnonzero(sounding(features)), len(features))
-    even = _spread(sequence, heard)
+    heard = np.flatnonzero(sounding(features))
+    even = _spread(sequence, np.append(heard, heard[-1] + 1) if heard.size else np.arange(len(features) + 1))
+    even[-1] = len(features)
     try:
         return _fitted(sequence, features, even).astype(np.float64)
     except NoPathError:
@@ -109,7 +115,7 @@ def _bounds(sequence: Sequence[Stretch], samples: NDArray[np.int16]) -> Floats:
 
 def _spread(sequence: Sequence[Stretch], hops: NDArray[np.integer[Any]]) -> Floats:
     """Bounds at an even pace over these hops."""
-    lengths = [stretch.hops or (stretch.column == Kind.ANY) * _TAG_SECONDS / HOP_SECONDS for stretch in sequence]
+    lengths = [stretch.hops or (stretch.column == Kind.REACTION) * _TAG_SECONDS / HOP_SECONDS for stretch in sequence]
     places = np.concatenate([[0.0], np.cumsum(lengths)])
     places *= (hops.size - 1) / max(places[-1], 1.0)
     return np.asarray(np.interp(places, np.arange(hops.size), hops), dtype=np.float64)

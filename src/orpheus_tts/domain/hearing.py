@@ -65,6 +65,7 @@ _DEVIATIONS = np.array(
 _SCALE = 0.25  # neighbouring hops and features say much the same: each counts for a quarter
 _WORST = 12.0  # most that one hop may tell against a kind, before scaling
 _ANY_RANK = 2  # some sound of speech fits as well as the third best kind of it
+_REACTION = 0.5  # what any hop tells against a laugh or sigh, before scaling: less than against a wrong word
 _INERTIA = 40.0  # hops; how much heard evidence moves a mean half-way
 
 
@@ -110,13 +111,13 @@ def mismatch(features: Floats, means: Floats | None = None) -> Floats:
         means: What the kinds sound like, shape (8, 7), as `adapted` tells; by default the voices of the world.
 
     Returns:
-        Shape (hops, 9), a column for each `Kind`: 0 for the kind that fits best.
+        Shape (hops, 10), a column for each `Kind`: 0 for the kind that fits best.
     """
     distance = ((features[:, None, :] - (_MEANS if means is None else means)) / _DEVIATIONS) ** 2
     costs = 0.5 * distance.sum(axis=2) + np.log(_DEVIATIONS).sum(axis=1)
     costs = np.minimum(costs - costs.min(axis=1, keepdims=True), _WORST)
     anything = np.partition(costs[:, : Kind.PAUSE], _ANY_RANK, axis=1)[:, _ANY_RANK]
-    return np.asarray(_SCALE * np.column_stack([costs, anything]))
+    return _SCALE * np.column_stack([costs, anything, np.full(len(costs), _REACTION)])
 
 
 def adapted(features: Floats, kinds: NDArray[np.integer[Any]]) -> Floats:

@@ -29,6 +29,7 @@ class Kind(enum.IntEnum):
     CLOSURE = 6  # the gap that begins it
     PAUSE = 7
     ANY = 8  # some sound of speech
+    REACTION = 9  # a laugh, a sigh, a cough: whatever is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,17 @@ _SPELLINGS = (
     (r"mb$", "N"),
     (r"e(?=[sd]?$)(?<=[aeiouy].*[^aeiouy]e)", "v"),
     (r"y(?=[aeiou])", "L"),
-    (r"[aeiouy]+", "V"),
-    (r"b+|d+|g+|p+|t+|k+|q+|c+", "QP"),
+    (r"[aeiouyœæøıə]+", "V"),
+    (r"b+|[dđð]+|g+|p+|t+|k+|q+|c+", "QP"),
     (r"m+|n+", "N"),
-    (r"l+|r+|w+|y+", "L"),
+    (r"[lł]+|r+|w+", "L"),
     (r"[sz]+", "S"),
-    (r"[fv]+", "F"),
+    (r"[fvþ]+", "F"),
     (r"h", "f"),
 )
 _SPELLING = regex.compile("|".join(rf"(?P<_{index}>{pattern})" for index, (pattern, _) in enumerate(_SPELLINGS)))
 _MORE_VOWEL = 0.25  # what each further letter of "oo", "eau", "sooo" adds to a vowel
+_DRAWN = 3.0  # times as long are the sounds of words without a vowel: "shh", "hmm", "pst"
 _NAMES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys("aeio", "V")
     | dict.fromkeys("bdpt", "QPV")
@@ -106,7 +108,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
 _SPOKEN_ABBREVIATIONS: Mapping[str, str] = MappingProxyType(
     {"mr.": "mister", "mrs.": "missis", "dr.": "doctor", "st.": "street", "prof.": "professor", "vs.": "versus"}
 )
-_CONSONANTS_BY_SCRIPT = {
+_DEVANAGARI_ROWS = {
     "कखगघटठडढतथदधपफबभ": "QP",
     "चछजझ": "qS",
     "ङञणनम": "N",
@@ -115,7 +117,7 @@ _CONSONANTS_BY_SCRIPT = {
     "ह": "F",
 }
 _DEVANAGARI: Mapping[str, str] = MappingProxyType(
-    {letter: sounds for letters, sounds in _CONSONANTS_BY_SCRIPT.items() for letter in letters}
+    {letter: sounds for letters, sounds in _DEVANAGARI_ROWS.items() for letter in letters}
 )
 # Of the 19 initial and 28 final consonants of Hangul syllables, in Unicode's order.
 _HANGUL_INITIALS = ("QP", "QP", "N", "QP", "QP", "L", "N", "QP", "QP", "S", "S", "", "qS", "qS", "qS", *["QP"] * 3, "F")
@@ -128,8 +130,8 @@ _PART = regex.compile(
 )
 _INITIALS = regex.compile(r"\P{L}*+(?:\p{L}\.){2,}+\P{L}*+")  # U.S.
 _CAPITALS = regex.compile(r"(?!.*\p{Ll}{2})(?:.*?\p{Lu}){2}")  # FBI, GHz
-_VOWEL = regex.compile(r"[AEIOUaeiou]")
-_LONGEST_UNPRONOUNCED = 3  # capitals that are spelled even with a vowel among them: FBI, USA
+_VOWEL = regex.compile(r"[aeiouyœæøıə]|[^\p{Latin}\P{L}]", regex.IGNORECASE)
+_LONGEST_SPELLED = 3  # capitals that are spelled even with a vowel among them: FBI, USA
 
 
 def sounds_of(word: str) -> list[Sound]:
@@ -139,14 +141,15 @@ def sounds_of(word: str) -> list[Sound]:
         word: Without white space; marks around it are left out, figures read as numbers, capitals without a vowel
             spelled.
     """
-    spoken = spell_numbers(_SPOKEN_ABBREVIATIONS.get(word.casefold(), word))
+    spoken = spell_numbers(unicodedata.normalize("NFC", _SPOKEN_ABBREVIATIONS.get(word.casefold(), word)))
     spelled = _is_spelled(spoken)
+    length = 1.0 if _VOWEL.search(unicodedata.normalize("NFKD", spoken)) else _DRAWN
     sounds: list[Sound] = []
     for part in _PART.finditer(spoken):
         text = part.group()
         match part.lastgroup:
             case "latin":
-                sounds.extend(_latin(text, spelled=spelled))
+                sounds.extend(_latin(text, length, spelled=spelled))
             case "devanagari":
                 sounds.extend(_devanagari(text))
             case "hangul":
@@ -174,18 +177,19 @@ def _is_spelled(word: str) -> bool:
     if not _CAPITALS.match(word):
         return False
     letters = sum(character.isalpha() for character in word)
-    return letters <= _LONGEST_UNPRONOUNCED or not _VOWEL.search(word)
+    return letters <= _LONGEST_SPELLED or not _VOWEL.search(word)
 
 
-def _latin(text: str, *, spelled: bool) -> Iterator[Sound]:
+def _latin(text: str, length: float, *, spelled: bool) -> Iterator[Sound]:
     letters = "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if letter.isalpha())
-    if spelled:
+    if spelled or len(letters) == 1:
         for letter in letters:
             yield from _sounds(_NAMES.get(letter, "X"))
         return
     for match in _SPELLING.finditer(letters):
         sounds = _SPELLINGS[int(str(match.lastgroup)[1:])][1]
-        yield from _sounds(sounds, 1.0 + _MORE_VOWEL * (len(match.group()) - 1) if sounds == "V" else 1.0)
+        more = _MORE_VOWEL * (len(match.group()) - 1) if sounds == "V" else 0.0
+        yield from _sounds(sounds, length + more)
 
 
 def _devanagari(text: str) -> Iterator[Sound]:

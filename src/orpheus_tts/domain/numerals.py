@@ -3,6 +3,8 @@
 Other languages' numbers take about as long.
 """
 
+import unicodedata
+
 import regex
 
 
@@ -16,7 +18,8 @@ _ONES = _words(
 )
 _TENS = _words("twenty thirty forty fifty sixty seventy eighty ninety")
 _SCALES = ((1_000_000_000, "billion"), (1_000_000, "million"), (1000, "thousand"), (100, "hundred"))
-_GROUPED = regex.compile(r"(?<![0-9])[0-9]{1,3}+(?:,[0-9]{3})++(?![0-9])")
+_GROUPED = regex.compile(r"(?<![0-9,])[0-9]{1,3}+(?:,[0-9]{3}){1,3}+(?![0-9,])")
+_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 _FIGURES = regex.compile(r"(?P<point>(?<=[0-9])[.,](?=[0-9]))?(?P<figures>[0-9]++)")
 _LONGEST_NUMBER = 12  # figures; more are read one by one
 # Four figures without a comma that are read in pairs, as years: "nineteen eighty-four", but "two thousand nine".
@@ -24,11 +27,13 @@ _PAIRED = (*range(1100, 2000), *range(2010, 2100))
 
 
 def spell_numbers(word: str) -> str:
-    """Write the ASCII figures of a word as English words, set off by spaces; the rest stays.
+    """Write the figures of a word as English words, set off by spaces; the rest stays.
 
-    `1984` becomes "nineteen eighty four", `3.50` "three point five zero", `007` "zero zero seven".
+    `1984` becomes "nineteen eighty four", `3.50` "three point five zero", `007` "zero zero seven". Figures of other
+    scripts count as well.
     """
-    ungrouped = _GROUPED.sub(lambda match: f" {_cardinal(int(match.group().replace(',', '')))} ", word)
+    ascii_figures = _DIGIT.sub(lambda match: str(unicodedata.digit(match.group())), word)
+    ungrouped = _GROUPED.sub(lambda match: f" {_cardinal(int(match.group().replace(',', '')))} ", ascii_figures)
     return _FIGURES.sub(_spell, ungrouped)
 
 

@@ -64,7 +64,7 @@ def segment(stretches: Sequence[Stretch], costs: Floats, latest: Floats, slack: 
         high = max(low + best.size - 1, min(hops, int(expected) + slack))
         reach = np.concatenate([best, np.full(high - low - best.size + 1, np.inf)])
         before = sums[low : high + 1, stretch.column]
-        after, source = (_sound if stretch.hops else _any)(stretch, reach, before)
+        after, source = (_sound if stretch.hops else _free)(stretch, reach, before)
         cut = max(0, min(hops, int(expected) - slack) - low)
         sources.append((low + cut, source[cut:] + low))
         low, best = low + cut, after[cut:]
@@ -99,7 +99,7 @@ def _sound(stretch: Stretch, reach: Floats, sums: Floats) -> tuple[Floats, Indic
     return ends + sums, source
 
 
-def _any(stretch: Stretch, reach: Floats, sums: Floats) -> tuple[Floats, Indices]:
+def _free(stretch: Stretch, reach: Floats, sums: Floats) -> tuple[Floats, Indices]:
     places = np.arange(reach.size)
     lowest, began = _running_min(reach - sums)
     taken = np.concatenate([[np.inf], lowest[:-1] + sums[1:] + stretch.enter])

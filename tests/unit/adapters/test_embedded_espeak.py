@@ -127,6 +127,36 @@ def test_renderings_leave_neither_memory_nor_files_behind(espeak):
     assert process.num_fds() == files
 
 
+def test_word_times_come_with_the_same_samples(espeak):
+    samples, _ = espeak.render_timed(SENTENCE, language="en-us", timbre=TIMBRE)
+    assert np.array_equal(speak(espeak, SENTENCE), samples)
+
+
+def test_word_times_are_those_of_the_sound(espeak):
+    text = "Seven. Eight"
+    samples, (seven, eight) = espeak.render_timed(text, language="en-us", timbre=TIMBRE)
+    assert (0, text.index("Eight")) == (seven.position, eight.position)
+    pause = samples[round((seven.end + 0.1) * espeak.sample_rate) : round(eight.start * espeak.sample_rate)]
+    assert pause.size > 0.1 * espeak.sample_rate
+    assert np.abs(pause).max() < 300
+    for word in (seven, eight):
+        said = samples[round(word.start * espeak.sample_rate) : round(word.end * espeak.sample_rate)]
+        assert np.abs(said).max() > 3000
+
+
+def test_word_times_are_in_order_and_within_the_sound(espeak):
+    text = "Of the 24 cats, one didn't arrive in 1984: 今天天气很好。"
+    samples, words = espeak.render_timed(text, language="en-us", timbre=TIMBRE)
+    times = [time for word in words for time in (word.start, word.end)]
+    assert sorted(times) == times
+    assert 0 <= times[0] < times[-1] <= samples.size / espeak.sample_rate
+    assert all(0 <= word.position < len(text) for word in words)
+
+
+def test_nothing_to_say_has_no_words(espeak):
+    assert [] == espeak.render_timed("", language="en-us", timbre=TIMBRE)[1]
+
+
 def test_an_unknown_language_is_an_engine_error(espeak):
     with pytest.raises(EngineError, match="tlh-none"):
         speak(espeak, "nuqneH", language="tlh-none")
