@@ -19,10 +19,11 @@ from snac_checkpoint import make_snac_checkpoint
 
 from orpheus_tts.adapters.snac import SnacDecoder
 from orpheus_tts.adapters.snac.checkpoint import load_snac
+from orpheus_tts.adapters.snac.memory import FittingPasses
 from orpheus_tts.adapters.snac.network import SnacNetwork
 from orpheus_tts.adapters.snac.noise import PERIOD_FRAMES, noise_table
 from orpheus_tts.adapters.snac.window import Window
-from orpheus_tts.domain.errors import BackendUnavailableError, DecoderError
+from orpheus_tts.domain.errors import BackendUnavailableError, DecoderError, is_out_of_memory
 from orpheus_tts.domain.tokens import CODEBOOK_SIZE, SAMPLES_PER_FRAME, codebooks
 from orpheus_tts.domain.windows import WindowPlanner
 from orpheus_tts.testing import AudioDecoderContract
@@ -375,3 +376,29 @@ async def test_a_gpu_gives_the_samples_of_the_cpu(snac_folder, whole):
         final = len(samples) - (0 if len(frames) == COUNT else REACH)
         assert np.abs(whole[:final] - samples[:final]).max() < 1e-4
     await decoder.aclose()
+
+
+@pytest.mark.parametrize("of_cuda", [True, False])
+def test_what_torch_raises_for_want_of_memory_is_understood(of_cuda):
+    with pytest.raises(RuntimeError) as raised:
+        if of_cuda:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        torch.empty(2**60)
+    assert is_out_of_memory(raised.value)
+
+
+def test_a_pass_that_runs_out_of_memory_goes_on_in_smaller_ones(network):
+    """Of windows of different lengths each is decoded as it would be by itself."""
+    windows = [Window(random_frames(count, seed=count), position=7) for count in (2, 5, 3, 4, 2)]
+    passes = []
+
+    def scarce(batch):
+        passes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return network.decode(batch)
+
+    together = FittingPasses(scarce, network.release_memory, most=32)(windows)
+    assert passes == [5, 2, 2, 1]
+    for window, samples in zip(windows, together, strict=True):
+        assert_equal(network.decode([window])[0], samples)

@@ -46,7 +46,8 @@ class SynthesisPolicy:
 
     Attributes:
         chunks: How text is split.
-        parallel_chunks: Chunks of one request generated at a time; also bounds its memory.
+        parallel_chunks: Chunks of one request generated at a time; also bounds its memory. One, for the rest of the
+            request, once an engine has run out of memory for it.
         engine_chunks: Chunks of all requests generated at a time; further ones wait their turn (`turns`). As many as
             the engine works on at once: then it never queues, and the order is kept here.
         joins: How chunks are joined.

@@ -14,7 +14,12 @@ from orpheus_tts.application.chunk_speech import ChunkSpeech
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.turns import Turns
 from orpheus_tts.domain.chunker import Chunk
-from orpheus_tts.domain.errors import DeadlineExceededError, OrpheusError
+from orpheus_tts.domain.errors import (
+    DeadlineExceededError,
+    DecoderOutOfMemoryError,
+    EngineOutOfMemoryError,
+    OrpheusError,
+)
 from orpheus_tts.domain.joins import Joiner
 from orpheus_tts.domain.pcm import AudioBlock, to_int16
 from orpheus_tts.domain.planning import SUFFICIENT_BUDGET, plan_chunks
@@ -62,6 +67,7 @@ class Speaking:
         self._started = time.monotonic()
         self._chunks: Iterator[Chunk] = iter(())
         self._ahead: deque[tuple[ChunkSpeech, asyncio.Task[None]]] = deque()
+        self._parallel = policy.parallel_chunks
         self._joiner = Joiner(policy.joins)
         self._begun = 0
         self._tokens = 0
@@ -74,7 +80,12 @@ class Speaking:
         """As `Synthesizer.stream`."""
         request = self._request
         self._observer.observe(
-            SpeechStarted(request_id=request.request_id, voice=request.speaker.name, characters=len(request.text))
+            SpeechStarted(
+                request_id=request.request_id,
+                voice=request.speaker.name,
+                characters=len(request.text),
+                traceparent=request.traceparent,
+            )
         )
         outcome: Outcome = "cancelled"
         failure: Exception | None = None
@@ -117,7 +128,7 @@ class Speaking:
             yield speech.chunk, self._joiner.boundary(speech.chunk.boundary)
 
     def _begin_chunks(self) -> None:
-        while len(self._ahead) < self._policy.parallel_chunks and (chunk := next(self._chunks, None)) is not None:
+        while len(self._ahead) < self._parallel and (chunk := next(self._chunks, None)) is not None:
             prompt = Prompt(chunk.text, self._request.speaker)
             self._count(prompt)
             speech = ChunkSpeech(
@@ -171,6 +182,8 @@ class Speaking:
 
     def _retried(self, chunk: int, attempt: int, error: OrpheusError, kept_frames: int) -> None:
         self._retries += 1
+        if isinstance(error, (EngineOutOfMemoryError, DecoderOutOfMemoryError)):
+            self._parallel = 1
         self._observer.observe(
             ChunkRetried(
                 request_id=self._request.request_id,

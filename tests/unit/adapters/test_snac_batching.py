@@ -159,16 +159,16 @@ async def test_the_longest_waiting_group_goes_first(make, process):
 
 
 async def test_a_failure_reaches_every_caller_of_its_batch(make, process):
-    process.failure = RuntimeError("out of memory")
+    process.failure = RuntimeError("launch failed")
     errors = await asyncio.gather(*submit(make(), "a", "b", "c"), return_exceptions=True)
     assert [type(error) for error in errors] == [DecoderError] * 3
-    assert all("out of memory" in str(error) and error.__cause__ is process.failure for error in errors)
+    assert all("launch failed" in str(error) and error.__cause__ is process.failure for error in errors)
     assert len(set(map(id, errors))) == 3
 
 
 async def test_a_failure_does_not_reach_the_next_batch(make, process):
     batcher = make()
-    process.failure = RuntimeError("out of memory")
+    process.failure = RuntimeError("launch failed")
     with pytest.raises(DecoderError):
         await batcher.submit("a")
     process.failure = None

@@ -16,12 +16,14 @@ from fault_free import (
     whole_decode,
 )
 
-from orpheus_tts.application import Synthesizer
+from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.errors import (
     DecoderError,
+    DecoderOutOfMemoryError,
     EngineDeadError,
     EngineError,
+    EngineOutOfMemoryError,
     InvalidRequestError,
     SpeechFailedError,
 )
@@ -227,6 +229,44 @@ async def test_a_decoder_error_is_retried():
     decoder = SyntheticDecoder(receptive_field=SNAC, fault=fault)
     spoken = await synthesizer(decoder=decoder).speak(SpeechRequest(text=SENTENCE))
     assert np.array_equal(await whole_decode(SENTENCE, SNAC), spoken)
+
+
+@pytest.mark.parametrize("of_engine", [True, False])
+async def test_after_a_shortage_of_memory_chunks_are_generated_one_at_a_time(of_engine):
+    """Those under way go on; further ones wait."""
+    most_after, failed = 0, False
+
+    def fail_once(error):
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise error
+
+    def answer(prompt, sampling, prefix):
+        nonlocal most_after
+        if len(generator.calls) > 6:
+            most_after = max(most_after, generator.running + 1)
+        if of_engine and len(generator.calls) == 2:
+            fail_once(EngineOutOfMemoryError("no memory"))
+        return fault_free(prompt, sampling, prefix)
+
+    def fault(_frames):
+        if not of_engine:
+            fail_once(DecoderOutOfMemoryError("no memory"))
+
+    generator = SyntheticTokenGenerator(answer=answer, delay=0.001)
+    limits = ChunkLimits(max_characters=100, first_characters=100)
+    speaker = Synthesizer(
+        generator,
+        SyntheticDecoder(receptive_field=SNAC, fault=fault),
+        policy=SynthesisPolicy(joins=AS_IT_COMES, chunks=limits, parallel_chunks=4),
+    )
+    text = " ".join([SENTENCE] * 30)
+    spoken = await speaker.speak(SpeechRequest(text=text))
+    assert len(await expected_chunks(text, limits)) + 1 == len(generator.calls)
+    assert most_after == 1
+    plain = await synthesizer(chunks=limits).speak(SpeechRequest(text=text))
+    assert np.array_equal(plain, spoken)
 
 
 @pytest.mark.parametrize(

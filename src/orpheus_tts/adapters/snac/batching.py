@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from orpheus_tts.domain.errors import DecoderError
+from orpheus_tts.domain.errors import DecoderError, DecoderOutOfMemoryError, is_out_of_memory
 
 ItemT = TypeVar("ItemT", bound=Sized)
 ResultT = TypeVar("ResultT")
@@ -100,7 +100,8 @@ class MicroBatcher(Generic[ItemT, ResultT]):
         """Have one item processed. Cancelling leaves the batch's other callers alone.
 
         Raises:
-            DecoderError: The function failed on the batch (`__cause__` says how), or the batcher is closed.
+            DecoderError: The function failed on the batch (`__cause__` says how), or the batcher is closed;
+                `DecoderOutOfMemoryError` if it was for want of memory.
         """
         if self._closed:
             raise _closed_error()
@@ -179,6 +180,7 @@ def _closed_error() -> DecoderError:
 
 def _failure(error: Exception) -> DecoderError:
     """A new error for each caller: one exception raised in several tasks would mix their tracebacks."""
-    failure = DecoderError(f"The codec failed: {type(error).__name__}: {error}")
+    kind = DecoderOutOfMemoryError if is_out_of_memory(error) else DecoderError
+    failure = kind(f"The codec failed: {type(error).__name__}: {error}")
     failure.__cause__ = error
     return failure

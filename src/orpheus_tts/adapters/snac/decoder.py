@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orpheus_tts.adapters.snac.batching import BatchLimits, MicroBatcher
+from orpheus_tts.adapters.snac.memory import FittingPasses
 from orpheus_tts.adapters.snac.window import Window, checked, pieces
 from orpheus_tts.domain.errors import BackendUnavailableError, DecoderError
 from orpheus_tts.domain.tokens import CODES_PER_FRAME
@@ -71,7 +72,7 @@ class SnacDecoder:
         if executor is None:
             executor = self._own_executor = ThreadPoolExecutor(1, thread_name_prefix="snac")
         self._batcher: MicroBatcher[Window, NDArray[np.float32]] | None = MicroBatcher(
-            network.decode,
+            FittingPasses(network.decode, network.release_memory, most=max_batch_size),
             executor,
             limits=BatchLimits(
                 items=max_batch_size, length=self._longest, padding=0.0 if on_cpu else _ACCELERATOR_PADDING
@@ -88,6 +89,7 @@ class SnacDecoder:
         """Decode consecutive frames of one utterance, as the port says.
 
         Raises:
+            DecoderOutOfMemoryError: There was not enough memory even for one window by itself.
             DecoderError: The frames are not integers of shape (n, 7) in 0..4095 with n at least 1, the position is
                 negative, the network failed, or the decoder is closed.
         """

@@ -63,6 +63,13 @@ class SnacNetwork:
             samples: NDArray[np.float32] = signal.squeeze(1).float().cpu().numpy()
         return [row[: len(window) * SAMPLES_PER_FRAME].copy() for row, window in zip(samples, windows, strict=True)]
 
+    def release_memory(self) -> None:
+        """Give the blocks that torch keeps for later back to the device, for others or to be cut anew."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self._device.type == "mps":
+            torch.mps.empty_cache()
+
 
 def _exact_convolutions() -> Any:
     """Full precision and reproducible algorithms on CUDA, while it lasts; cuDNN's own default is the coarser TF32."""

@@ -11,7 +11,13 @@ import numpy as np
 from orpheus_tts.adapters.vllm.checkpoint import read_tokenizer, read_vocabulary_size
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.engine import require_vllm, start_engine
-from orpheus_tts.domain.errors import EngineDeadError, EngineError, PromptTooLongError
+from orpheus_tts.domain.errors import (
+    EngineDeadError,
+    EngineError,
+    EngineOutOfMemoryError,
+    PromptTooLongError,
+    is_out_of_memory,
+)
 from orpheus_tts.domain.prompt import Prompt, prompt_ids
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH
@@ -159,7 +165,8 @@ class VllmTokenGenerator:
         if isinstance(error, EngineError):
             return error
         cause = error.__cause__ or error  # vLLM wraps unexpected errors in one without a message
-        return EngineError(f"vLLM failed on this request: {type(cause).__name__}: {cause}")
+        kind = EngineOutOfMemoryError if is_out_of_memory(cause) else EngineError
+        return kind(f"vLLM failed on this request: {type(cause).__name__}: {cause}")
 
 
 if TYPE_CHECKING:
