@@ -28,6 +28,7 @@ _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 _RATE = "rate_limit_error"
 _SHOWN_INPUT_CHARACTERS = 60
+_SHOWN_PATH_CHARACTERS = 80
 
 
 class ErrorDetail(BaseModel):
@@ -180,6 +181,7 @@ def _of_failure(failure: Failure) -> Answer:
 
 def _of_http(error: HTTPException, method: str, path: str) -> Answer:
     """Errors that the framework itself raises."""
+    path = path[:_SHOWN_PATH_CHARACTERS]
     reasons = {
         HTTPStatus.NOT_FOUND: ("unknown_url", f"Unknown request URL: {method} {path}. GET / lists the endpoints."),
         HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", f"{method} is not allowed on {path}."),
