@@ -4,19 +4,20 @@ import math
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import structlog
 
 from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
-from orpheus_tts.adapters.logs import AccessLog, LoggingObserver, configure_logging
-from orpheus_tts.application import Observers, StallPolicy, SynthesisPolicy, Synthesizer
+from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
+from orpheus_tts.application import StallPolicy, SynthesisPolicy, Synthesizer
 from orpheus_tts.backends import Backend, choose_backend, load_backend
 from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.retry import RetryPolicy
 from orpheus_tts.ports import Observer
 from orpheus_tts.settings import Settings
+from orpheus_tts.telemetry import SpeechTelemetry, server_telemetry
 
 
 def create_synthesizer(settings: Settings, *, observer: Observer | None = None) -> Synthesizer:
@@ -25,7 +26,10 @@ def create_synthesizer(settings: Settings, *, observer: Observer | None = None) 
     Raises:
         BackendUnavailableError: The backend cannot run here; says what to do.
     """
-    return _synthesizer(settings, _backend(settings), observer or LoggingObserver())
+    backend = _backend(settings)
+    return Synthesizer(
+        backend.generator, backend.decoder, observer=observer or LoggingObserver(), policy=policy(settings)
+    )
 
 
 def policy(settings: Settings) -> SynthesisPolicy:
@@ -63,14 +67,18 @@ def serve(settings: Settings) -> int:
         BackendUnavailableError: There is no backend of the configured name.
     """
     # The workers import this module too, and need no codecs.
-    from orpheus_tts.adapters.prometheus import PrometheusMetrics  # noqa: PLC0415
     from orpheus_tts.adapters.pyav import PyavTempo  # noqa: PLC0415
     from orpheus_tts.formats import FORMATS  # noqa: PLC0415
 
     configure_logging(settings.log_level, settings.log_format, log_text=settings.log_text)
     choice = choose_backend(settings.backend)
     load_backend(choice.name)
-    structlog.get_logger("orpheus_tts").info("backend chosen", backend=choice.name, because=choice.reason)
+    log = structlog.get_logger("orpheus_tts")
+    log.info("backend chosen", backend=choice.name, because=choice.reason)
+    if not settings.api_keys and settings.host != "127.0.0.1":
+        remedy = "set TTS_API_KEYS, or TTS_HOST=127.0.0.1 to serve this machine only"
+        log.warning("everyone who can reach this machine may use the server", host=settings.host, remedy=remedy)
+    telemetry = server_telemetry(settings)
     options = ServeOptions(
         model=settings.model_name if choice.name == "vllm" else choice.name,
         backend=choice.name,
@@ -97,9 +105,10 @@ def serve(settings: Settings) -> int:
         open_listings=settings.open_listings,
         cors_origins=settings.cors_origins,
         log_level=settings.log_level,
-        observers=(AccessLog(log_text=settings.log_text),),
-        metrics=PrometheusMetrics() if settings.metrics else None,
+        observers=telemetry.observers,
+        metrics=telemetry.metrics,
         open_metrics=settings.open_metrics,
+        tracer=telemetry.tracer,
     )
     # Workers must not choose again: what the log said holds.
     return run_server(options, partial(_worker_synthesizer, settings.model_copy(update={"backend": choice.name})))
@@ -108,18 +117,11 @@ def serve(settings: Settings) -> int:
 def _worker_synthesizer(settings: Settings, _device: str) -> Synthesizer:
     """Made in each worker, a new interpreter. The engines choose their devices themselves."""
     configure_logging(settings.log_level, settings.log_format, log_text=settings.log_text)
-    backend, observer = _backend(settings), LoggingObserver()
-    if not settings.metrics:
-        return _synthesizer(settings, backend, observer)
-    from orpheus_tts.adapters.prometheus import (  # noqa: PLC0415 - programs that embed this package need none
-        PrometheusObserver,
-        measure_batches,
-        measured_generator,
+    telemetry = SpeechTelemetry(settings)
+    backend = telemetry.measured(_backend(settings))
+    return _WatchedSynthesizer(
+        backend.generator, backend.decoder, observer=telemetry.observer, policy=policy(settings), telemetry=telemetry
     )
-
-    measure_batches(backend.decoder)
-    measured = replace(backend, generator=measured_generator(backend.generator))
-    return _synthesizer(settings, measured, Observers(observer, PrometheusObserver()))
 
 
 def _backend(settings: Settings) -> Backend:
@@ -127,5 +129,13 @@ def _backend(settings: Settings) -> Backend:
     return load_backend(choose_backend(settings.backend).name)(settings, executor)
 
 
-def _synthesizer(settings: Settings, backend: Backend, observer: Observer) -> Synthesizer:
-    return Synthesizer(backend.generator, backend.decoder, observer=observer, policy=policy(settings))
+class _WatchedSynthesizer(Synthesizer):
+    """One whose end is the end of what watches it."""
+
+    def __init__(self, *engines: Any, telemetry: SpeechTelemetry, **options: Any) -> None:
+        super().__init__(*engines, **options)
+        self._telemetry = telemetry
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._telemetry.aclose()

@@ -176,6 +176,8 @@ class Settings(BaseSettings):
     """Most chunks that the engine works on at once, over all requests."""
     engine_args: dict[str, Any] = Field(default_factory=dict)
     """More arguments of vLLM's engine, as JSON, such as `{"quantization": "fp8"}`."""
+    auto_fit: bool = True
+    """Whether memory share and length above are lowered, and SNAC moved to the CPU, where a GPU has too little room."""
     snac_model: Annotated[str, Field(validation_alias="SNAC_MODEL")] = "hubertsiuzdak/snac_24khz"
     """`SNAC_MODEL`: checkpoint of the codec: a hub id or a local folder."""
     snac_device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", validation_alias="SNAC_DEVICE")] = "auto"
@@ -209,3 +211,23 @@ class Settings(BaseSettings):
             repetition_penalty=self.repetition_penalty,
             max_tokens=self.max_tokens,
         )
+
+
+class TraceSettings(BaseSettings):
+    """Whether the standard variables of OpenTelemetry ask for traces; its SDK reads them, and all others, itself."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    traces_exporter: str | None = None
+    """Names with commas: `otlp` sends traces, also without an address; without it, nothing is sent."""
+    exporter_otlp_endpoint: str | None = None
+    """Where everything is sent; asks for traces by itself."""
+    exporter_otlp_traces_endpoint: str | None = None
+    """Where traces are sent; likewise."""
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether traces are to be sent."""
+        if self.traces_exporter is not None:
+            return "otlp" in (name.strip() for name in self.traces_exporter.split(","))
+        return bool(self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint)

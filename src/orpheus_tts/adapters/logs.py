@@ -158,7 +158,7 @@ def _data(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in fields.items()
-        if value is not None
+        if value not in (None, "")
     }
 
 

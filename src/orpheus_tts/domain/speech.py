@@ -67,6 +67,7 @@ class SpeechRequest:
         sampling: How tokens are drawn.
         deadline: Seconds from the start of the stream to its end; None for no limit.
         request_id: Goes into every observed event.
+        traceparent: Where observers that follow requests further are to tell of it, as the W3C writes it; may be empty.
 
     Raises:
         InvalidRequestError: The text is empty or holds half a surrogate pair, or the deadline is not positive.
@@ -78,6 +79,7 @@ class SpeechRequest:
     sampling: Sampling = field(default_factory=Sampling)
     deadline: float | None = None
     request_id: str = ""
+    traceparent: str = ""
 
     def __post_init__(self) -> None:
         if not self.text.isascii() and any("\ud800" <= character <= "\udfff" for character in self.text):

@@ -3,6 +3,7 @@
 from orpheus_tts.ports.audio_decoder import AudioDecoder, BatchTeller
 from orpheus_tts.ports.observer import Observer
 from orpheus_tts.ports.output_format import OutputFormat
+from orpheus_tts.ports.request_tracer import RequestTracer
 from orpheus_tts.ports.server_metrics import ServerMetrics
 from orpheus_tts.ports.server_observer import ServerEvent, ServerObserver
 from orpheus_tts.ports.speech_encoder import SpeechEncoder, SpeechWriter
@@ -16,6 +17,7 @@ __all__ = [
     "Observer",
     "OutputFormat",
     "PromptCounter",
+    "RequestTracer",
     "ServerEvent",
     "ServerMetrics",
     "ServerObserver",

@@ -8,11 +8,12 @@ Outcome = Literal["completed", "cancelled", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted:
-    """A request was taken up."""
+    """A request was taken up. `traceparent`: the request's own."""
 
     request_id: str
     voice: str
     characters: int
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

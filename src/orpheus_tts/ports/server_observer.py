@@ -33,10 +33,21 @@ class SpeechOrdered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReceived:
-    """A request came in. `speech`: it is for speech, and not for one of the small answers."""
+    """A request came in.
+
+    Attributes:
+        request_id: Its id; a client may use one several times.
+        speech: It is for speech, and not for one of the small answers.
+        method: HTTP's.
+        path: Of the URL, without the query.
+        traceparent: The client's, as the W3C writes it; may be anything.
+    """
 
     request_id: str
     speech: bool
+    method: str
+    path: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

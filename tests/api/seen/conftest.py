@@ -15,7 +15,7 @@ import pytest
 PLUGIN = Path(__file__).parent / "plugin"
 
 
-def until(check, *, seconds=30.0):
+def until(check, *, seconds=90.0):
     """Poll until a check is true; its value."""
     deadline = time.monotonic() + seconds
     while not (value := check()):

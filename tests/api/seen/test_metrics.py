@@ -99,6 +99,7 @@ def test_a_refused_request_is_counted(served, grown, grows):
 def test_a_failure_before_any_sound_is_counted(served, grown, grows):
     assert 500 == served.speak("Mute this.").status_code
     grows(1, "orpheus_tts_http_speech_total", outcome="failed")
+    assert 0 == Figures(served).sum("orpheus_tts_http_requests_waiting")
     grows(1, "orpheus_tts_speech_errors_total", error="SpeechFailedError")
 
 
@@ -120,6 +121,7 @@ def test_a_client_that_leaves_is_counted(served, grown, grows, wait_until):
         blocks = answer.iter_raw()
         next(blocks)
         assert 1 == Figures(served).sum("orpheus_tts_http_requests_in_flight", route="speech")
+        assert 0 == Figures(served).sum("orpheus_tts_http_requests_waiting")
         assert 1 == Figures(served).sum("orpheus_tts_speech_requests_running")
         assert 1 <= Figures(served).sum("orpheus_tts_engine_requests")
     grows(1, "orpheus_tts_http_speech_total", outcome="cancelled")

@@ -4,6 +4,8 @@ from orpheus_tts.adapters.litserve.exchange import Exchange
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.ports.server_observer import BlockSent, RequestAnswered, RequestReceived, SpeechOrdered
 
+RECEIVED = RequestReceived(request_id="r1", speech=True, method="POST", path="/v1/audio/speech")
+
 
 class Recording:
     def __init__(self):
@@ -33,7 +35,7 @@ def observer():
 
 @pytest.fixture
 def exchange(observer):
-    return Exchange(observer, request_id="r1", method="POST", path="/v1/audio/speech", speech=True)
+    return Exchange(observer, RECEIVED)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_blocks_are_told_with_what_was_made_for_them(exchange, observer):
     exchange.end()
     received, first, second, answered = observer.events
     order = SpeechOrdered(response_format="mp3", mode="sse", voice="tara", text="Four")
-    assert RequestReceived(request_id="r1", speech=True) == received
+    assert RECEIVED == received
     assert [(True, 100, 0.5, 0.005), (False, 200, 1.0, pytest.approx(0.01))] == [
         (block.first, block.size, block.audio_seconds, block.encode_cpu_seconds) for block in (first, second)
     ]

@@ -96,7 +96,7 @@ ANSWERED = RequestAnswered(
 
 def test_a_request_is_one_line_without_its_text(logged):
     configure_logging("info", "json")
-    AccessLog().observe(RequestReceived(request_id="r1", speech=True))
+    AccessLog().observe(RequestReceived(request_id="r1", speech=True, method="POST", path="/"))
     AccessLog().observe(ANSWERED)
     (line,) = logged()
     del line["timestamp"]

@@ -36,21 +36,10 @@ class Production(Protocol):
 class Exchange:
     """A request and its answer."""
 
-    def __init__(self, observer: ServerObserver, *, request_id: str, method: str, path: str, speech: bool) -> None:
-        """Tell of a request that has just come in.
-
-        Args:
-            observer: Whom to tell.
-            request_id: Its id.
-            method: HTTP's.
-            path: Of the URL.
-            speech: Whether it is for speech.
-        """
+    def __init__(self, observer: ServerObserver, received: RequestReceived) -> None:
+        """Tell `observer` of a request that has just come in."""
         self._observer = observer
-        self._request_id = request_id
-        self._method = method
-        self._path = path
-        self._speech = speech
+        self._request = received
         self._received = self._last = time.monotonic()
         self._order: SpeechOrdered | None = None
         self._production: Production | None = None
@@ -59,7 +48,7 @@ class Exchange:
         self._time_to_first_audio: float | None = None
         self._status = 0
         self._complete = self._left = False
-        observer.observe(RequestReceived(request_id=request_id, speech=speech))
+        observer.observe(received)
 
     @property
     def begun(self) -> bool:
@@ -92,10 +81,10 @@ class Exchange:
         """Tell of the end."""
         self._observer.observe(
             RequestAnswered(
-                request_id=self._request_id,
-                speech=self._speech,
-                method=self._method,
-                path=self._path,
+                request_id=self._request.request_id,
+                speech=self._request.speech,
+                method=self._request.method,
+                path=self._request.path,
                 status=self._status or CLIENT_LEFT,
                 outcome=self._outcome(),
                 seconds=time.monotonic() - self._received,
@@ -110,7 +99,7 @@ class Exchange:
         now = time.monotonic()
         spent = self._production.cpu_seconds if self._production is not None else 0.0
         event = BlockSent(
-            request_id=self._request_id,
+            request_id=self._request.request_id,
             order=order,
             size=size,
             audio_seconds=made - self._audio_seconds,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orpheus_tts.adapters.litserve.errors import INTERNAL_ERROR, SHUTTING_DOWN
 from orpheus_tts.adapters.litserve.exchange import Exchange
 from orpheus_tts.ports import ServerEvent, ServerObserver
+from orpheus_tts.ports.server_observer import RequestReceived
 
 _ID_HEADER = "x-request-id"
 # Harmless in headers and logs, and long enough for any tracing scheme.
@@ -40,16 +41,18 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_ID_HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(_ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
         path = scope["path"]
-        exchange = Exchange(
-            self._observer,
+        received = RequestReceived(
             request_id=request_id,
+            speech=path in _SPEECH_PATHS,
             method=scope["method"],
             path=path,
-            speech=path in _SPEECH_PATHS,
+            traceparent=headers.get("traceparent", ""),
         )
+        exchange = Exchange(self._observer, received)
         scope.setdefault("state", {}).update(request_id=request_id, exchange=exchange)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:

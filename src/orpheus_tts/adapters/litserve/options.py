@@ -8,7 +8,7 @@ from orpheus_tts.adapters.litserve.admission import AdmissionLimits
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.voices import ALIASES, DEFAULT_VOICE, find_voice
-from orpheus_tts.ports import MakeTempo, Observer, OutputFormat, ServerMetrics, ServerObserver
+from orpheus_tts.ports import MakeTempo, Observer, OutputFormat, RequestTracer, ServerMetrics, ServerObserver
 
 # What LitServe accepts (litserve/server.py, `run`).
 HOSTS = ("0.0.0.0", "127.0.0.1", "::")  # noqa: S104 - a list of what is allowed, not a binding
@@ -101,6 +101,7 @@ class ServeOptions:
         observers: Told what becomes of requests, in the processes that speak HTTP, and of workers, in the main one.
         metrics: Gathered and shown at `/metrics`; none if None.
         open_metrics: Whether they are shown without a key as well.
+        tracer: Follows requests for speech; nobody if None.
 
     Raises:
         ValueError: A value is outside what is stated here; the message says what is allowed.
@@ -141,6 +142,7 @@ class ServeOptions:
     observers: tuple[ServerObserver, ...] = ()
     metrics: ServerMetrics | None = None
     open_metrics: bool = True
+    tracer: RequestTracer | None = None
 
     def __post_init__(self) -> None:
         if self.host not in HOSTS:
@@ -188,8 +190,12 @@ class ServeOptions:
 
     @property
     def all_observers(self) -> tuple[ServerObserver, ...]:
-        """The observers, and the metrics among them."""
-        return self.observers if self.metrics is None else (*self.observers, self.metrics)
+        """The observers, and the metrics and the tracer among them."""
+        return (*self.observers, *(each for each in (self.metrics, self.tracer) if each is not None))
+
+    def traceparent(self, request_id: str) -> str:
+        """The tracer's, for a request under way; empty without one."""
+        return "" if self.tracer is None else self.tracer.traceparent(request_id)
 
     @property
     def model_ids(self) -> tuple[str, ...]:

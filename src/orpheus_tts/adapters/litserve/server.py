@@ -6,6 +6,7 @@
 LitServe's manager process and its queues are not used: the processes talk over `channel`.
 """
 
+import asyncio
 import logging
 import math
 import multiprocessing
@@ -141,13 +142,17 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:
-        """In an HTTP process: take part in admission and metrics; end when the main process is gone."""
+        """In an HTTP process: take part in admission, metrics and traces; end when the main process is gone."""
         number: int = app.response_queue_id  # type: ignore[attr-defined]  # LitServe's
         self._admission.join(number)
         if self._options.metrics is not None:
             self._options.metrics.join(f"http-{number}")
+        if self._options.tracer is not None:
+            self._options.tracer.join(f"http-{number}")
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield
+        if self._options.tracer is not None:
+            await asyncio.to_thread(self._options.tracer.leave)
 
     def launch_inference_worker(self, lit_api: SpeechAPI) -> list[BaseProcess]:  # noqa: ARG002 - there is one API only
         """Start all workers."""

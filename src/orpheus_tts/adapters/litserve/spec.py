@@ -6,6 +6,7 @@ errors. No `from __future__ import annotations` here: FastAPI reads the annotati
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -157,7 +158,8 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool, admis
         order = understand(body, options, request_id=request.state.request_id)
         framing = order.framing()
         ticket = admission.ticket(characters=len(order.request.text), key=getattr(request.state, "key", None))
-        blocks = ticket.noting(pool.speak(request_to_json(order.request), framing.take_usage))
+        traced = replace(order.request, traceparent=options.traceparent(order.request.request_id))
+        blocks = ticket.noting(pool.speak(request_to_json(traced), framing.take_usage))
         track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
         request.state.exchange.ordered(order.request, *_manner(body, options), track)
         timestamps = order.timestamps(order.speed)

@@ -36,6 +36,12 @@ class HttpInstruments:
             registry=None,
             multiprocess_mode="livesum",
         )
+        self._waiting = Gauge(
+            "orpheus_tts_http_requests_waiting",
+            "Requests for speech that have no audio yet.",
+            registry=None,
+            multiprocess_mode="livesum",
+        )
         self._first_audio = Histogram(
             "orpheus_tts_http_time_to_first_audio_seconds",
             "From a request to its first audio on the connection; for complete files (stream=file) to the whole.",
@@ -76,6 +82,7 @@ class HttpInstruments:
                 self._block_sent(event)
             case RequestReceived():
                 self._in_flight.labels(_route(speech=event.speech)).inc()
+                self._waiting.inc(event.speech)
             case RequestAnswered():
                 self._answered(event)
 
@@ -83,6 +90,7 @@ class HttpInstruments:
         output = event.order.response_format
         if event.first:
             self._first_audio.labels(event.order.mode).observe(event.seconds)
+            self._waiting.dec()
         else:
             self._gap.observe(event.seconds)
         self._bytes.labels(output).inc(event.size)
@@ -95,6 +103,7 @@ class HttpInstruments:
         self._requests.labels(route, str(event.status), *_asked(event.order)).inc()
         if event.speech:
             self._outcomes.labels(event.outcome).inc()
+            self._waiting.dec(event.time_to_first_audio is None)
 
 
 class MainInstruments:

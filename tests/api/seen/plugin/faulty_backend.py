@@ -33,5 +33,19 @@ def frames(count):
     return ids_from_codes(np.random.default_rng(5).integers(0, 4096, 7 * count))
 
 
+class LonelyDecoder(SyntheticDecoder):
+    """Puts every window into a batch of its own, and tells."""
+
+    listener = None
+
+    def tell_batches(self, listener):
+        self.listener = listener
+
+    async def decode(self, frames, *, position=0):
+        if self.listener is not None:
+            self.listener(1)
+        return await super().decode(frames, position=position)
+
+
 def faulty_backend(_settings, _executor):
-    return Backend(SyntheticTokenGenerator(answer=answer, delay=0.001), SyntheticDecoder())
+    return Backend(SyntheticTokenGenerator(answer=answer, delay=0.001), LonelyDecoder())
