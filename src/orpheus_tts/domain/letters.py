@@ -106,8 +106,20 @@ _NAMES: Mapping[str, str] = MappingProxyType(
     | dict(zip("quwxy", ("QPLV", "LV", "QPVLLV", "VQPS", "LV"), strict=True))
 )
 _SPOKEN_ABBREVIATIONS: Mapping[str, str] = MappingProxyType(
-    {"mr.": "mister", "mrs.": "missis", "dr.": "doctor", "st.": "street", "prof.": "professor", "vs.": "versus"}
+    {
+        "mr.": "mister",
+        "mrs.": "missis",
+        "dr.": "doctor",
+        "st.": "street",
+        "prof.": "professor",
+        "vs.": "versus",
+        "e.g.": "for example",
+        "i.e.": "that is",
+        "etc.": "etcetera",
+    }
 )
+# Other symbols may or may not be heard: nobody reads the stars of Markdown.
+_SPOKEN_SYMBOLS = str.maketrans({"%": " percent ", "&": " and ", "@": " at "})
 _DEVANAGARI_ROWS = {
     "कखगघटठडढतथदधपफबभ": "QP",
     "चछजझ": "qS",
@@ -126,7 +138,7 @@ _HANGUL_FIRST, _HANGUL_VOWELS = 0xAC00, 21
 
 _PART = regex.compile(
     r"(?P<latin>\p{Latin}[\p{Latin}\p{M}'’]*+)|(?P<devanagari>\p{Devanagari}\p{M}*+)|(?P<hangul>[가-힣])"
-    r"|(?P<han>\p{Han})|(?P<kana>[\p{Hiragana}\p{Katakana}])|(?P<letter>[\p{L}\p{N}])|(?P<symbol>[%&@#=+]|\p{S})"
+    r"|(?P<han>\p{Han})|(?P<kana>[\p{Hiragana}\p{Katakana}])|(?P<letter>[\p{L}\p{N}])|(?P<symbol>[#\p{S}])"
 )
 _INITIALS = regex.compile(r"\P{L}*+(?:\p{L}\.){2,}+\P{L}*+")  # U.S.
 _CAPITALS = regex.compile(r"(?!.*\p{Ll}{2})(?:.*?\p{Lu}){2}")  # FBI, GHz
@@ -141,7 +153,8 @@ def sounds_of(word: str) -> list[Sound]:
         word: Without white space; marks around it are left out, figures read as numbers, capitals without a vowel
             spelled.
     """
-    spoken = spell_numbers(unicodedata.normalize("NFC", _SPOKEN_ABBREVIATIONS.get(word.casefold(), word)))
+    written_out = _SPOKEN_ABBREVIATIONS.get(word.casefold().rstrip(",;:)"), word).translate(_SPOKEN_SYMBOLS)
+    spoken = spell_numbers(unicodedata.normalize("NFC", written_out))
     spelled = _is_spelled(spoken)
     length = 1.0 if _VOWEL.search(unicodedata.normalize("NFKD", spoken)) else _DRAWN
     sounds: list[Sound] = []
@@ -161,7 +174,7 @@ def sounds_of(word: str) -> list[Sound]:
             case "letter":
                 sounds.extend(_sounds("X"))
             case _:
-                sounds.extend(_sounds("x", 4.0))  # "percent", or nothing
+                sounds.extend(_sounds("x", 4.0))  # "dollar", or nothing
     return sounds
 
 
