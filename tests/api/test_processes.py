@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psutil
@@ -76,6 +77,43 @@ def test_two_http_processes_share_two_workers_and_a_stop_lets_answers_finish(sta
             assert WHOLE_WAV == len(begun) + sum(map(len, blocks))
         assert 0 == server.wait()
         assert_quiet(server)
+
+
+def shared_memory(server):
+    """Files of shared memory that the server's processes have open, semaphores included."""
+    return {
+        Path(region.path)
+        for process in server.processes()
+        for region in process.memory_maps()
+        if region.path.startswith("/dev/shm/")
+    }
+
+
+def test_a_stop_finishes_what_runs_takes_nothing_new_and_leaves_nothing(start, wait_until, signals):
+    forms = [{}, {"stream_format": "sse"}, {"stream": False}, {"response_format": "mp3"}] * 2
+    options = {"http_processes": 2, "workers_per_device": 2, "graceful_timeout": 20.0}
+    with start(options) as server, ThreadPoolExecutor(len(forms)) as pool:
+        server.ready()
+        url = f"{server.url}/v1/audio/speech"
+        running = [pool.submit(httpx.post, url, json={"input": "slow 0.8", **form}, timeout=20) for form in forms]
+        wait_until(lambda: len(server.notes("begin")) == len(forms))
+        held = shared_memory(server)
+        server.signal(signals.SIGTERM)
+        wait_until(lambda: server.health() is None)
+        with pytest.raises(httpx.ConnectError):
+            httpx.post(url, json={"input": "late"}, timeout=20)
+        assert not all(answer.done() for answer in running)
+        for form, answer in zip(forms, (answer.result() for answer in running), strict=True):
+            assert 200 == answer.status_code
+            if form.get("stream_format"):
+                assert answer.content.endswith(b"data: [DONE]\n\n")
+            elif not form.get("response_format"):
+                assert WHOLE_WAV == len(answer.content)
+        assert len(forms) == len(server.notes("complete"))
+        assert 0 == server.wait()
+        assert_quiet(server)
+        assert not [path for path in held if path.exists()]
+        assert "leaked" not in server.output()
 
 
 def test_ctrl_c_ends_everything_quietly_and_cuts_what_takes_too_long(start, wait_until, signals):

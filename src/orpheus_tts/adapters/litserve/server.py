@@ -170,6 +170,23 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         self.litapi_request_queues = {self.lit_api.api_path: None}
         self._shutdown_event = self._stop
 
+    def _start_server(
+        self,
+        port: int,
+        num_uvicorn_servers: int,
+        log_level: str,
+        sockets: list[socket.socket],
+        *options: Any,
+        **uvicorn_options: Any,
+    ) -> dict[int, BaseProcess]:
+        processes: dict[int, BaseProcess] = super()._start_server(
+            port, num_uvicorn_servers, log_level, sockets, *options, **uvicorn_options
+        )
+        # Held open here as well, they would take connections that nobody answers while the HTTP processes end.
+        for listener in sockets:
+            listener.close()
+        return processes
+
     def _start_worker_monitoring(self, _manager: None, uvicorn_workers: Mapping[int, BaseProcess]) -> None:
         self._http = list(uvicorn_workers.values())
         self._supervisor.watch(self._http)
