@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from orpheus_tts.domain.errors import UnknownVoiceError
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.voices import ALIASES
-from orpheus_tts.settings import Settings
+from orpheus_tts.settings import Settings, TraceSettings
 
 SAMPLE = (Path(__file__).parents[2] / ".env.sample").read_text(encoding="utf-8")
 # The names that users of the system this one follows have in their .env files.
@@ -117,3 +117,23 @@ def test_a_bad_value_is_refused_by_name(monkeypatch, variable, value):
         Settings()
     (problem,) = caught.value.errors()
     assert problem["loc"][0] in (variable, variables()[variable])
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://localhost:4318/v1/traces"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "console, otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+    ],
+)
+def test_traces_are_asked_for_by_opentelemetrys_own_variables(monkeypatch, environment, asked):
+    for name in ("TRACES_EXPORTER", "EXPORTER_OTLP_ENDPOINT", "EXPORTER_OTLP_TRACES_ENDPOINT"):
+        monkeypatch.delenv(f"OTEL_{name}", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert asked == TraceSettings().asked_for

@@ -245,7 +245,7 @@ def add_status(router: APIRouter, options: ServeOptions, pool: WorkerPool) -> No
             "voice": options.voice,
             "response_format": options.default_format,
             "max_input_characters": options.max_input_characters,
-            "endpoints": list(_ENDPOINTS),
+            "endpoints": [*_ENDPOINTS, *(["GET /metrics"] if options.metrics is not None else [])],
             "ui": "/ui",
             "docs": "/docs",
         }
