@@ -55,7 +55,7 @@ class TokenGenerator(Protocol):
         Raises:
             PromptTooLongError: Prompt and prefix leave no room for even one frame.
             EngineDeadError: The engine is gone.
-            EngineError: It failed on this request.
+            EngineError: It failed on this request. What it says is logged: nothing of the text.
         """
         ...
 
