@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from vllm_behaviour import VllmAnswers, VllmCancellation, VllmContract, VllmEnds
+from vllm_behaviour import VllmAnswers, VllmCancellation, VllmContract, VllmEnds, VllmSharing
 
 from orpheus_tts.adapters.vllm import VllmConfig, VllmTokenGenerator
 from orpheus_tts.adapters.vllm.checkpoint import LEAST_VOCABULARY, read_tokenizer
@@ -28,6 +28,9 @@ class TestAnswers(VllmAnswers): ...
 
 
 class TestCancellation(VllmCancellation): ...
+
+
+class TestSharing(VllmSharing): ...
 
 
 class TestEnds(VllmEnds): ...

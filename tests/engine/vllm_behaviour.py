@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from contextlib import aclosing, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,9 +14,11 @@ import psutil
 import pytest
 from running_engine import CONTEXT, PROMPT, ends, running_engine
 
+from orpheus_tts.application import SynthesisPolicy, Synthesizer
+from orpheus_tts.domain.chunker import ChunkLimits
 from orpheus_tts.domain.errors import EngineDeadError, EngineError, PromptTooLongError
 from orpheus_tts.domain.prompt import Prompt
-from orpheus_tts.domain.speech import Sampling
+from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.tokens import (
     CODES_PER_FRAME,
     END_OF_SPEECH,
@@ -24,7 +27,7 @@ from orpheus_tts.domain.tokens import (
     ids_from_codes,
 )
 from orpheus_tts.domain.voices import VOICES
-from orpheus_tts.testing import TokenGeneratorContract
+from orpheus_tts.testing import SyntheticDecoder, TokenGeneratorContract
 
 
 def frames(count, *, seed=0):
@@ -206,6 +209,31 @@ class VllmCancellation(OneEngine):
             assert not await self.engine.holds_memory()
 
         self.engine.run(test())
+
+
+class VllmSharing:
+    """Requests of a synthesizer on an engine whose answers never end by themselves."""
+
+    def test_a_reader_who_leaves_empties_the_engine_within_a_quarter_of_a_second(self, engine_args, endless_checkpoint):
+        """Four chunks under way, or one of them with three in line behind it."""
+        request = SpeechRequest(text="Somebody reads a long text aloud, and nobody listens any more. " * 20)
+
+        async def leave(engine, engine_chunks):
+            policy = SynthesisPolicy(chunks=ChunkLimits(max_characters=60), engine_chunks=engine_chunks)
+            stream = Synthesizer(engine.generator, SyntheticDecoder(), policy=policy).stream(request)
+            await anext(stream)
+            assert engine.requests() == engine_chunks
+            left = time.monotonic()
+            await stream.aclose()
+            assert engine.requests() == 0
+            assert not await engine.holds_memory()
+            assert time.monotonic() - left < 0.25
+            await asyncio.sleep(0.2)
+            assert engine.requests() == 0
+
+        with running_engine(endless_checkpoint, engine_args) as engine:
+            for engine_chunks in (4, 1):
+                engine.run(leave(engine, engine_chunks))
 
 
 class VllmEnds:
