@@ -9,10 +9,11 @@ TIER ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/nul
 EXTRAS_light := embedded
 EXTRAS_gpu := embedded,vllm
 UV_VERSION := 0.13.9
+PIP_AUDIT_VERSION := 2.10.1
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
 OUT ?= speech.wav
 
-.PHONY: help install serve say test test-page check format test-engine test-consumers test-gpu clean
+.PHONY: help install serve say test test-page check format test-engine test-consumers test-gpu audit clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -76,6 +77,14 @@ test-engine: $(ENGINE)/.installed ## real vLLM and real SNAC on the CPU, through
 
 test-consumers: $(CONSUMERS)/.installed ## LiveKit's and Pipecat's packages against the running server
 	$(CONSUMERS)/bin/python -m pytest tests/consumers
+
+# Strict: a package of which the database tells nothing is a failure, as where there is no network.
+audit: $(VENV)/.installed-test ## security lint, and known weaknesses of every pinned package (asks pypi.org)
+	$(VENV)/bin/ruff check --select S src
+	@for pins in light gpu engine consumers; do \
+	  echo "constraints/$$pins.txt" && $(VENV)/bin/uv tool run -q --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit \
+	    --strict --no-deps --disable-pip -r constraints/$$pins.txt || exit 1; \
+	done
 
 clean: ## remove all environments and caches
 	rm -rf $(VENV) $(ENGINE) $(CONSUMERS) .hypothesis .mypy_cache .pytest_cache .ruff_cache

