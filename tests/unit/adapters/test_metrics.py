@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -92,7 +93,7 @@ def test_a_zombie_and_a_pid_given_to_another_process_are_not_taken_for_it(tmp_pa
         assert [] == list(places(tmp_path))
         card.write_text(f"{pid} {created}")
         child.kill()
-        child.stdout.read()  # until it is dead, but not waited for
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # until it is dead, and a zombie still
         assert [] == list(places(tmp_path))
     finally:
         end(child)
