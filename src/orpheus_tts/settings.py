@@ -1,5 +1,6 @@
 """The only place that reads the environment: `.env` and the variables of `.env.sample`, validated."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
@@ -29,6 +30,16 @@ def _lower(value: Any) -> Any:
 def _listed(value: Any) -> Any:
     """A list written with commas, as its items."""
     return [item for part in value.split(",") if (item := part.strip())] if isinstance(value, str) else value
+
+
+def _json_object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        content = json.loads(value)
+    except ValueError as error:
+        raise ValueError('write it as a JSON object, such as {"quantization": "fp8"}') from error
+    return content
 
 
 def _paired(value: Any) -> Any:
@@ -174,7 +185,7 @@ class Settings(BaseSettings):
     """Share of the GPU's memory that the engine takes."""
     max_num_seqs: Annotated[int, Field(ge=1)] = 64
     """Most chunks that the engine works on at once, over all requests."""
-    engine_args: dict[str, Any] = Field(default_factory=dict)
+    engine_args: Annotated[dict[str, Any], NoDecode, BeforeValidator(_json_object)] = Field(default_factory=dict)
     """More arguments of vLLM's engine, as JSON, such as `{"quantization": "fp8"}`."""
     auto_fit: bool = True
     """Whether memory share and length above are lowered, and SNAC moved to the CPU, where a GPU has too little room."""

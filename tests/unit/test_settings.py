@@ -104,6 +104,7 @@ def test_keys_do_not_show(monkeypatch):
         ("TTS_VOICE_ALIASES", "narrator=nobody"),
         ("TTS_VOICE_ALIASES", "narrator=alloy,dan=leo"),
         ("TTS_ENGINE_ARGS", "[1]"),
+        ("TTS_ENGINE_ARGS", "{"),
         ("LOG_LEVEL", "loud"),
         ("TTS_MAX_REQUESTS", "0"),
         ("TTS_MAX_REQUESTS_PER_KEY", "3"),
