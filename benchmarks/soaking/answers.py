@@ -25,6 +25,7 @@ _SPEED_SHARE, _SPEED_SECONDS = 0.01, 0.1
 _SHORTEST_SECONDS = 0.2
 _CONTAINERS = {"mp3": "mp3", "opus": "ogg", "aac": "aac", "flac": "flac"}
 _CONTENT_TYPES = {name: f"audio/{'mpeg' if name == 'mp3' else name}" for name in (*_CONTAINERS, "wav", "pcm")}
+_DONE = b"\n\ndata: [DONE]\n\n"
 # So much of a reference is kept to compare the beginning of answers that nobody read to their end.
 KEPT_BYTES = 2 * 1024 * 1024
 
@@ -183,10 +184,9 @@ def _compare(order: Order, heard: _Heard, reference: Reference | None) -> None:
 
 def _events(body: bytes) -> list[Any]:
     """The events before `[DONE]`, which must be the last."""
-    *events, last, nothing = body.split(b"\n\n")
-    if last != b"data: [DONE]" or nothing:
+    if not body.endswith(_DONE):
         raise WrongAnswerError(f"events that end in {body[-200:]!r}")
-    return [json.loads(event.removeprefix(b"data: ")) for event in events]
+    return [json.loads(event.removeprefix(b"data: ")) for event in body.removesuffix(_DONE).split(b"\n\n")]
 
 
 def _check_events(order: Order, events: Sequence[Any], seconds: float) -> None:
