@@ -46,17 +46,12 @@ class Choice:
 
 def vllm_backend(settings: Settings, executor: Executor) -> Backend:
     """Orpheus on vLLM, SNAC beside it."""
-    from orpheus_tts.adapters.snac import SnacDecoder  # noqa: PLC0415 - heavy, and an extra
-    from orpheus_tts.adapters.vllm import VllmConfig, VllmTokenGenerator  # noqa: PLC0415 - likewise
+    from orpheus_tts.adapters.snac import SnacDecoder, check_snac  # noqa: PLC0415 - heavy, and an extra
+    from orpheus_tts.adapters.vllm import VllmConfig, start_generator  # noqa: PLC0415 - likewise
 
-    decoder = SnacDecoder(
-        settings.snac_model,
-        device=settings.snac_device,
-        max_batch_size=settings.snac_max_batch_size,
-        batch_timeout=settings.snac_batch_timeout,
-        executor=executor,
-    )
-    generator = VllmTokenGenerator(
+    check_snac(settings.snac_model, settings.snac_device)  # seconds, before the engine's minute
+    beside = cuda_devices() > 0 and settings.snac_device in {"auto", "cuda", "cuda:0"}
+    generator, still_beside = start_generator(
         VllmConfig(
             model=settings.model_name,
             dtype=settings.dtype,
@@ -65,8 +60,21 @@ def vllm_backend(settings: Settings, executor: Executor) -> Backend:
             gpu_memory_utilization=settings.gpu_memory_utilization,
             max_num_seqs=settings.max_num_seqs,
             engine_args=settings.engine_args,
-        )
+        ),
+        codec_beside=beside,
+        auto_fit=settings.auto_fit,
     )
+    try:
+        decoder = SnacDecoder(
+            settings.snac_model,
+            device="cpu" if beside and not still_beside else settings.snac_device,
+            max_batch_size=settings.snac_max_batch_size,
+            batch_timeout=settings.snac_batch_timeout,
+            executor=executor,
+        )
+    except BaseException:
+        generator.shutdown()
+        raise
     return Backend(generator, decoder)
 
 

@@ -289,3 +289,24 @@ def test_a_dead_engine_is_an_error_at_once_and_comes_back(endless_server):
     endless_server.wait_until_ready()
     with httpx.stream("POST", f"{endless_server.url}/v1/audio/speech", json=body, timeout=60) as response:
         assert next(response.iter_raw())
+
+
+def test_an_engine_that_hangs_is_an_error_soon_and_comes_back(start, endless_checkpoint):
+    """Its core is stopped, so that it neither answers nor ends."""
+    limits = {"TTS_FIRST_TOKEN_TIMEOUT": "12", "TTS_TOKEN_TIMEOUT": "6"}
+    with start(endless_checkpoint, **limits) as server:
+        body = {"input": TEXT, "response_format": "pcm"}
+        with httpx.stream("POST", f"{server.url}/v1/audio/speech", json=body, timeout=60) as response:
+            blocks = response.iter_raw()
+            next(blocks)
+            hung = server.engine_core()
+            hung.suspend()
+            with pytest.raises(httpx.RemoteProtocolError):
+                b"".join(blocks)
+        assert server.events("chunk retried", cause="EngineStalledError")
+        assert server.health() == 503
+        assert httpx.get(f"{server.url}/livez", timeout=5).status_code == 200
+        server.wait_until_ready()
+        assert not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE
+        with httpx.stream("POST", f"{server.url}/v1/audio/speech", json=body, timeout=60) as response:
+            assert next(response.iter_raw())

@@ -97,12 +97,10 @@ class TestUnavailable:
         (tmp_path / "tokenizer.json").write_text("{}")
         assert "tokenizer.json cannot be read" in self.reason(tmp_path)
 
-    def test_an_engine_that_fails_to_start_says_why(self, tmp_path, speaking_checkpoint):
-        for name in ("config.json", "tokenizer.json"):
-            (tmp_path / name).write_bytes((speaking_checkpoint / name).read_bytes())
-        config = VllmConfig(model=str(tmp_path), max_model_len=2**30)
+    def test_an_engine_that_fails_to_start_says_why(self, speaking_checkpoint, engine_args):
+        config = VllmConfig(model=str(speaking_checkpoint), max_model_len=2**30)
         with pytest.raises(
-            BackendUnavailableError, match=f"vLLM could not start {tmp_path}: .*max_model_len.*error\\.$"
+            BackendUnavailableError, match=f"vLLM could not start {speaking_checkpoint}: .*max_model_len.*error\\.$"
         ):
             VllmTokenGenerator(config)
 

@@ -2,12 +2,14 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from snac import SNAC
 
 from orpheus_tts.domain.errors import BackendUnavailableError
@@ -15,6 +17,7 @@ from orpheus_tts.domain.tokens import CODEBOOK_SIZE, CODEBOOK_SLOTS, CODES_PER_F
 
 _CONFIG = "config.json"
 _WEIGHTS = "pytorch_model.bin"
+_REASON_CHARACTERS = 160
 _STEPS_PER_FRAME = len(CODEBOOK_SLOTS[-1])
 _STRIDES = [_STEPS_PER_FRAME // len(slots) for slots in CODEBOOK_SLOTS]
 
@@ -36,10 +39,23 @@ def load_snac(model: str) -> SNAC:
         network.load_state_dict(torch.load(weights_path, map_location="cpu", weights_only=True))
     except BackendUnavailableError:
         raise
-    except Exception as error:  # the hub's client raises what its HTTP library raises, torch what pickle raises
+    except HFValidationError as error:
         raise BackendUnavailableError(
-            f"SNAC could not be loaded from {model!r} ({type(error).__name__}: {error}). "
-            f"Name a folder that holds {_CONFIG} and {_WEIGHTS}, or a repository on the hub."
+            f"SNAC cannot be loaded: {model!r} is neither a folder here nor an id on the Hugging Face hub (SNAC_MODEL)."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise BackendUnavailableError(
+            f"SNAC cannot be loaded: {model} is neither a folder here nor in the cache, and the Hugging Face hub "
+            "cannot be reached (SNAC_MODEL)."
+        ) from error
+    except FileNotFoundError as error:
+        missing = Path(error.filename or "").name
+        raise BackendUnavailableError(f"The folder {model} is not a SNAC checkpoint: it has no {missing}.") from error
+    except Exception as error:  # the hub's client raises what its HTTP library raises, torch what pickle raises
+        reason = textwrap.shorten(str(error), _REASON_CHARACTERS, placeholder=" ...") or type(error).__name__
+        raise BackendUnavailableError(
+            f"SNAC could not be loaded from {model!r}: {reason.rstrip('.')}. "
+            f"Name a folder that holds {_CONFIG} and {_WEIGHTS}, or a repository on the hub (SNAC_MODEL)."
         ) from error
     return network.eval()
 

@@ -128,18 +128,34 @@ class SnacDecoder:
             self._own_executor.shutdown(wait=False)
 
 
+def check_snac(model: str, device: str) -> None:
+    """Check that a `SnacDecoder` can be made of this; takes seconds, and memory only while it lasts.
+
+    Raises:
+        BackendUnavailableError: As of `SnacDecoder`.
+    """
+    _load_parts(model, device)
+
+
 def _load(model: str, device: str) -> "tuple[SnacNetwork, bool]":
     """The network, and whether it runs on the CPU."""
+    snac, place = _load_parts(model, device)
+    from orpheus_tts.adapters.snac.network import SnacNetwork  # noqa: PLC0415 - known to import by now
+
+    return SnacNetwork(snac, place), place.type == "cpu"
+
+
+def _load_parts(model: str, device: str) -> tuple[Any, Any]:
+    """The original model, on the CPU, and the device."""
     try:
         from orpheus_tts.adapters.snac.checkpoint import load_snac  # noqa: PLC0415 - needs the extra
         from orpheus_tts.adapters.snac.device import find_device  # noqa: PLC0415
-        from orpheus_tts.adapters.snac.network import SnacNetwork  # noqa: PLC0415
     except ImportError as error:
         raise BackendUnavailableError(
             f"SNAC cannot run here: {error}. Install it with: pip install 'orpheus-tts[vllm]'"
         ) from error
     place = find_device(device)
-    return SnacNetwork(load_snac(model), place), place.type == "cpu"
+    return load_snac(model), place
 
 
 if TYPE_CHECKING:

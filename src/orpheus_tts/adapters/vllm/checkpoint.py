@@ -10,6 +10,9 @@ from orpheus_tts.domain.tokens import CODEBOOK_SIZE, CODES_PER_FRAME, FIRST_AUDI
 LEAST_VOCABULARY = FIRST_AUDIO_TOKEN + CODES_PER_FRAME * CODEBOOK_SIZE
 """Rows a vocabulary needs to hold every audio token: 156,938. Orpheus's own has two more."""
 
+# What vLLM loads by itself, first what Orpheus comes in.
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+
 
 class PlainTextTokenizer:
     """A checkpoint's tokenizer that knows no token but those of text.
@@ -42,19 +45,39 @@ class PlainTextTokenizer:
         return ids
 
 
+def read_config(model: str, revision: str | None) -> dict[str, Any]:
+    """Content of the checkpoint's `config.json`.
+
+    Raises:
+        BackendUnavailableError: There is no such checkpoint, or it may not be had.
+    """
+    return _read_json(model, revision, "config.json")
+
+
 def read_vocabulary_size(model: str, revision: str | None) -> int:
     """How many token ids the checkpoint has, according to its `config.json`.
 
     Raises:
         BackendUnavailableError: There is no such checkpoint, it may not be had, or it is not one of Orpheus.
     """
-    size = _read_json(model, revision, "config.json").get("vocab_size")
+    size = read_config(model, revision).get("vocab_size")
     if not isinstance(size, int) or size < LEAST_VOCABULARY:
         raise BackendUnavailableError(
             f"{model} is not an Orpheus checkpoint: its config.json says vocab_size {size}, "
             f"and the audio tokens need at least {LEAST_VOCABULARY}."
         )
     return size
+
+
+def check_weights(model: str) -> None:
+    """Check that a local checkpoint has weights at all; whether they are sound shows when they are loaded.
+
+    Raises:
+        BackendUnavailableError: It has none.
+    """
+    folder = Path(model)
+    if folder.is_dir() and not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
+        raise BackendUnavailableError(f"The folder {model} is not a checkpoint: it has no weights ({_WEIGHTS[0]}).")
 
 
 def read_tokenizer(model: str, revision: str | None) -> PlainTextTokenizer:

@@ -1,13 +1,30 @@
 """Starts vLLM's engine, and says in a sentence why it could not be started."""
 
+import gc
 import importlib.util
+import multiprocessing
 import os
+import re
+import traceback
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from orpheus_tts.adapters.vllm.config import VllmConfig
+from orpheus_tts.adapters.vllm.orphans import ENGINE_CORE
+from orpheus_tts.adapters.vllm.start_report import start_report
 from orpheus_tts.domain.errors import BackendUnavailableError
+
+# How vLLM says it (v1/worker/utils.py, v1/core/kv_cache_utils.py, v1/worker/cpu_worker.py), and torch.
+_TOO_LITTLE_MEMORY = re.compile(
+    "less than desired GPU memory utilization|No available memory for the cache blocks|"
+    "larger than the (available KV cache memory|maximum number of tokens that can be stored)|"
+    "less than requested memory|out of memory"
+)
+_END_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
 
 
 def require_vllm() -> None:
@@ -20,15 +37,21 @@ def require_vllm() -> None:
         raise BackendUnavailableError("vLLM is not installed: pip install 'orpheus-tts[vllm]'")
 
 
+class EngineDoesNotFitError(BackendUnavailableError):
+    """The device has not the memory that the engine was told to take; less may do."""
+
+
 def start_engine(config: VllmConfig) -> Any:
     """Start an engine core in its own process and wait until it has loaded the model.
 
-    No event loop has to run yet: the engine binds to the one on which it is first used.
+    No event loop has to run yet: the engine binds to the one on which it is first used. After a failure none of its
+    processes is left.
 
     Returns:
         A `vllm.v1.engine.async_llm.AsyncLLM`.
 
     Raises:
+        EngineDoesNotFitError: There is not enough memory for it.
         BackendUnavailableError: vLLM cannot be imported, does not know an argument, or failed to start.
     """
     # As vLLM's own server does. A fork would inherit this process's threads, and skip the plugin in `orphans`, because
@@ -41,10 +64,29 @@ def start_engine(config: VllmConfig) -> Any:
         raise BackendUnavailableError(
             f"vLLM is installed but cannot be imported ({error}); try pip install --upgrade 'orpheus-tts[vllm]'"
         ) from error
-    try:
-        return AsyncLLM.from_engine_args(AsyncEngineArgs(**config.all_engine_args))
-    except Exception as error:
-        raise BackendUnavailableError(f"vLLM could not start {config.model}: {_reason(error)}") from error
+    with start_report() as report:
+        try:
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**config.all_engine_args))
+        except Exception as error:  # noqa: BLE001 - whatever it is, a sentence is made of it
+            root = report.failure()
+            reason = _reason(error) if root is None else root.reason
+            _log.debug("engine failed to start", traceback=traceback.format_exc() if root is None else root.traceback)
+            kind = EngineDoesNotFitError if _TOO_LITTLE_MEMORY.search(reason) else BackendUnavailableError
+            failure = kind(f"vLLM could not start {config.model}: {' '.join(reason.split())}")
+    _end_engine_processes()
+    raise failure
+
+
+def _end_engine_processes() -> None:
+    """End what a failed start has left, and with it give back its memory."""
+    gc.collect()  # vLLM ends its processes when the objects that stand for them go
+    left = [child for child in multiprocessing.active_children() if child.name.startswith(ENGINE_CORE)]
+    for child in left:
+        child.terminate()
+    for child in left:
+        child.join(_END_SECONDS)
+        child.kill()
+        child.join()
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orpheus_tts.adapters.vllm.checkpoint import read_tokenizer, read_vocabulary_size
+from orpheus_tts.adapters.vllm.checkpoint import check_weights, read_tokenizer, read_vocabulary_size
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.engine import require_vllm, start_engine
 from orpheus_tts.domain.errors import (
@@ -38,6 +38,8 @@ class VllmTokenGenerator:
         require_vllm()
         self._vocabulary_size = read_vocabulary_size(config.model, config.revision)
         self._tokenizer = read_tokenizer(config.model, config.revision)
+        if "load_format" not in config.engine_args:
+            check_weights(config.model)
         self._engine: Any = start_engine(config)
         self._context_length: int = self._engine.model_config.max_model_len
         self._serial = itertools.count()

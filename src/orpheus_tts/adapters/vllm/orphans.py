@@ -13,14 +13,18 @@ import signal
 import threading
 import time
 
-_ENGINE_CORE = "EngineCore"  # how vLLM names the process: EngineCore, EngineCore_DP0, ...
+from orpheus_tts.adapters.vllm.start_report import report_failure
+
+ENGINE_CORE = "EngineCore"
+"""How vLLM names the process: EngineCore, EngineCore_DP0, ..."""
 _INTERVAL = 0.5  # seconds
 
 
 def follow_parent() -> None:
-    """In an engine core, start watching the parent; in any other process, do nothing."""
+    """In an engine core, start watching the parent. In any process of vLLM's, report why it cannot start."""
+    report_failure()
     parent = multiprocessing.parent_process()
-    if parent is None or not multiprocessing.current_process().name.startswith(_ENGINE_CORE):
+    if parent is None or not multiprocessing.current_process().name.startswith(ENGINE_CORE):
         return
     threading.Thread(target=_die_after, args=(parent.pid,), name="parent-watch", daemon=True).start()
 
