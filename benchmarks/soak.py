@@ -108,7 +108,9 @@ async def _soak_own(options: argparse.Namespace, server: OwnServer) -> dict[str,
     await asyncio.sleep(_SETTLE_SECONDS)
     grown = growths(idle, loaded, watch.take())
     farewell = server.stop(watch.shared_memory)
-    problems = [problem for growth in grown for problem in growth.problems(Bounds())]
+    problems = [
+        problem for growth in grown for problem in growth.problems(Bounds.of(growth.role, server.target.backend))
+    ]
     problems += [*farewell.problems, *server.trouble()]
     if not options.fault and server.restarts():
         problems.append("a worker ended by itself")

@@ -1,6 +1,7 @@
 """The kinds of clients that a server has: those that listen, leave, dawdle, talk nonsense, or come all at once."""
 
 import asyncio
+import importlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -19,6 +20,9 @@ from soaking.wire import Wire, connected
 BURST = 40
 _SLOW_BYTES_A_SECOND = 4_000
 _DAWDLE_SECONDS = 15.0
+# A connection that breaks half-way is told by the library that OpenAI's client stands on: httpx or httpx2.
+_HTTP_OF_SDK = importlib.import_module(openai.DefaultAsyncHttpxClient.__base__.__module__)
+_BROKEN = (openai.APIConnectionError, _HTTP_OF_SDK.TransportError)
 _SDK_FORMATS = ("mp3", "wav", "opus")
 
 Client = Callable[[Session, Random, list[Script]], Awaitable[list[Ending]]]
@@ -51,7 +55,7 @@ async def sdk(session: Session, random: Random, scripts: list[Script]) -> list[E
         seconds = await session.judged(order, headers, body)
     except openai.APIStatusError as error:
         return [session.refusal(error.status_code, error.response.headers, error.response.content, begun)]
-    except (openai.APIConnectionError, httpx.TransportError) as error:
+    except _BROKEN as error:
         return [session.broken(error, begun)]
     except WrongAnswerError as error:
         return [Ending(outcome=WRONG, detail=str(error))]
@@ -208,11 +212,11 @@ async def _on_a_wire(session: Session, act: Callable[[Wire], Awaitable[Ending]])
 
 async def _beginning(session: Session, wire: Wire, order: Order, size: int, *, slow: bool = False) -> Ending:
     """Read the first so many bytes of speech and leave; or all, if there are fewer."""
-    begun, heard = time.monotonic(), bytearray()
+    heard = bytearray()
     status, headers = await wire.head()
-    first = time.monotonic() - begun
+    first = time.monotonic() - wire.begun
     if status != HTTPStatus.OK:
-        return await _refused(session, wire, status, headers, begun)
+        return await _refused(session, wire, status, headers)
     while len(heard) < size and (data := await wire.read()) is not None:
         heard += data
         if slow:
@@ -226,10 +230,10 @@ async def _beginning(session: Session, wire: Wire, order: Order, size: int, *, s
 
 async def _all(session: Session, wire: Wire, order: Order) -> Ending:
     """Read all of it, and check it."""
-    begun, body = time.monotonic(), Body(order)
+    body = Body(order)
     status, headers = await wire.head()
     if status != HTTPStatus.OK:
-        return await _refused(session, wire, status, headers, begun)
+        return await _refused(session, wire, status, headers)
     while (data := await wire.read()) is not None:
         body.feed(data)
     try:
@@ -238,8 +242,8 @@ async def _all(session: Session, wire: Wire, order: Order) -> Ending:
         return Ending(outcome=WRONG, detail=str(error))
 
 
-async def _refused(session: Session, wire: Wire, status: int, headers: dict[str, str], begun: float) -> Ending:
+async def _refused(session: Session, wire: Wire, status: int, headers: dict[str, str]) -> Ending:
     content = b""
     while (data := await wire.read()) is not None:
         content += data
-    return session.refusal(status, headers, content, begun)
+    return session.refusal(status, headers, content, wire.begun)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +17,14 @@ _SECONDS = 300.0  # for any one step
 
 
 class Wire:
-    """One connection for one request. Use `connected`."""
+    """One connection for one request. Use `connected`.
+
+    Attributes:
+        begun: When, on the monotonic clock.
+    """
 
     def __init__(self, connection: socket.socket, host: str) -> None:
+        self.begun = time.monotonic()
         self._socket = connection
         self._host = host
         self._http = h11.Connection(h11.CLIENT)

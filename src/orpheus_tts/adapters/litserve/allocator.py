@@ -1,0 +1,23 @@
+"""Keeps the C library from holding on to memory that requests have used and freed."""
+
+import ctypes
+
+# malloc.h of glibc: what is set, and to what.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_TRIM_BYTES = 4 * 1024 * 1024
+_MAP_BYTES = 1024 * 1024
+_ARENAS = 2
+
+
+def return_freed_memory() -> None:
+    """In this process and those forked from it, let freed memory go back to the system. Call it before any thread.
+
+    Left alone, glibc gives each thread an arena that keeps what it freed, and puts blocks of up to 32 MiB on the heap,
+    which cannot shrink below the last of them. In the mixed load of `benchmarks/soak.py` an HTTP process grew to 154
+    MiB of which it used 21; this way it takes 58. Does nothing where the C library is another one.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt(_M_MMAP_THRESHOLD, _MAP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
