@@ -14,6 +14,8 @@ from soaking.server import role_of
 
 _MIB = 2**20
 _SHARED = "/dev/shm/"  # noqa: S108 - where Linux keeps shared memory
+# For a trend; shorter, it would tell of single requests.
+_TREND_SECONDS = 600.0
 # Memory rises and falls with the requests under way. What stays is the least of each of so many equal parts of the run.
 _PARTS = 12
 
@@ -25,7 +27,8 @@ class Bounds:
     Attributes:
         mib: Of memory, between the idle server after the warm-up and the idle server at the end: what the allocator may
             keep of the largest answers, none of which the warm-up need have seen.
-        mib_per_minute: The trend of the least in each part of the run.
+        mib_per_minute: The trend of the least in each part of the run; only of a run long enough for each part to have
+            a quiet moment.
         threads: Pools grow to their size: asyncio's to the number of processors and 4.
         descriptors: Connections that are kept alive.
         shared_mib: Of shared memory.
@@ -170,7 +173,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> float | None:
     Theil and Sen's estimator, which no single part can move.
     """
     lowest = _lowest(values)
-    if not lowest:
+    if not lowest or seconds[-1] - seconds[0] < _TREND_SECONDS:
         return None
     times, heights = np.asarray(seconds)[lowest], np.asarray(values)[lowest]
     first, second = np.triu_indices(_PARTS, 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from orpheus_tts.adapters.allocator import return_freed_memory
 from orpheus_tts.adapters.litserve import MODEL_ALIASES, ServeOptions, run_server
 from orpheus_tts.adapters.logs import LoggingObserver, configure_logging
 from orpheus_tts.application import StallPolicy, SynthesisPolicy, Synthesizer
@@ -110,6 +111,7 @@ def serve(settings: Settings) -> int:
         open_metrics=settings.open_metrics,
         tracer=telemetry.tracer,
     )
+    return_freed_memory()
     # Workers must not choose again: what the log said holds.
     return run_server(options, partial(_worker_synthesizer, settings.model_copy(update={"backend": choice.name})))
 
@@ -117,6 +119,8 @@ def serve(settings: Settings) -> int:
 def _worker_synthesizer(settings: Settings, _device: str) -> Synthesizer:
     """Made in each worker, a new interpreter. The engines choose their devices themselves."""
     configure_logging(settings.log_level, settings.log_format, log_text=settings.log_text)
+    if settings.backend == "embedded":
+        return_freed_memory()
     telemetry = SpeechTelemetry(settings)
     backend = telemetry.measured(_backend(settings))
     return _WatchedSynthesizer(

@@ -139,8 +139,11 @@ class TestGrowth:
 
     @given(st.floats(-50, 50), st.integers(24, 300), st.floats(0, 1e6))
     def test_the_trend_of_a_line_is_its_slope(self, rise, count, start):
-        seconds = [start + 60 * at for at in range(count)]
+        seconds = [start + 60 * at for at in range(count)]  # at least ten minutes
         assert slope(seconds, [rise * at for at in range(count)]) == pytest.approx(rise, abs=1e-6)
+
+    def test_a_short_run_has_no_trend(self):
+        assert slope([5.0 * at for at in range(100)], [float(at) for at in range(100)]) is None
 
 
 def test_a_process_that_is_new_is_not_compared():

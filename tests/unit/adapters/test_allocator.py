@@ -7,7 +7,7 @@ import pytest
 # How much more is mapped of its own for a block of 2 MiB, after another of that size was freed.
 MAPPED = """
 import ctypes, sys
-from orpheus_tts.adapters.litserve.allocator import return_freed_memory
+from orpheus_tts.adapters.allocator import return_freed_memory
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in "arena ord sm hblks hblkhd usm fsm uord ford keep".split()]

@@ -30,7 +30,6 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from orpheus_tts.adapters.litserve.admission import Admission
-from orpheus_tts.adapters.litserve.allocator import return_freed_memory
 from orpheus_tts.adapters.litserve.api import SpeechAPI
 from orpheus_tts.adapters.litserve.connections import ConnectionLimits, LimitedProtocol, affordable_connections
 from orpheus_tts.adapters.litserve.errors import install_error_handlers
@@ -256,7 +255,6 @@ def run_server(options: ServeOptions, make_synthesizer: MakeSynthesizer) -> int:
     if problem is not None:
         print(problem, file=sys.stderr, flush=True)  # noqa: T201 - as above
         return 1
-    return_freed_memory()
     run_directory = _make_run_directory()
     if options.metrics is not None:
         (figures := run_directory / "metrics").mkdir()
