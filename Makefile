@@ -24,7 +24,7 @@ $(VENV)/.installed-$(TIER): pyproject.toml constraints/$(TIER).txt
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed-$(TIER)
-	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e . --group test --group fuzz --group check
+	$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python -c constraints/$(TIER).txt -e . --group test --group light --group check
 	touch $@
 
 $(VENV)/.installed-page: $(VENV)/.installed-test
@@ -57,7 +57,7 @@ say: install ## speak TEXT="..." into OUT=speech.wav
 	@$(VENV)/bin/orpheus-tts say --output $(OUT) -- "$(TEXT)"
 
 test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
-	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/api tests/faults tests/docs
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/contract tests/api tests/faults tests/docs
 
 test-page: $(VENV)/.installed-page ## the page and the documentation, in Chromium (on the path, or CHROMIUM=...)
 	$(VENV)/bin/python -m pytest tests/page

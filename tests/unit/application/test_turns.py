@@ -47,7 +47,9 @@ class Chunk:
 
 
 async def settle():
-    for _ in range(6):
+    """Let everybody go on who can, however many wait for one another."""
+    await asyncio.sleep(0)
+    while asyncio.get_running_loop()._ready:
         await asyncio.sleep(0)
 
 
