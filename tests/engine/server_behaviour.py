@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -310,3 +311,18 @@ def test_an_engine_that_hangs_is_an_error_soon_and_comes_back(start, endless_che
         assert not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE
         with httpx.stream("POST", f"{server.url}/v1/audio/speech", json=body, timeout=60) as response:
             assert next(response.iter_raw())
+
+
+def test_weights_that_vllm_cannot_load_are_one_sentence(
+    tmp_path, speaking_checkpoint, snac_folder, snac_device, engine_args
+):
+    """Known only to a process that vLLM started, which keeps its tracebacks to itself."""
+    damaged = shutil.copytree(speaking_checkpoint, tmp_path / "damaged")
+    weights = damaged / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1_000_000])
+    snac = {"SNAC_MODEL": str(snac_folder), "SNAC_DEVICE": snac_device}
+    server = Server(tmp_path, damaged, engine_args, LOG_LEVEL="info", **snac)
+    assert server.process.wait(240) == 1, server.log()
+    *_, last = server.log().splitlines()
+    assert last.startswith(f"vLLM could not start {damaged}: ")
+    assert "Traceback" not in server.log()

@@ -49,10 +49,12 @@ def test_an_engine_that_does_not_fit_is_started_with_less(speaking_checkpoint, s
         refusal, lowered = (entry["event"] for entry in logs if entry["log_level"] == "warning")
         assert "larger than the available KV cache" in refusal
         assert "at most 4096 tokens instead of 8192" in lowered
-        assert len(engine_processes()) == len(before) + 1
+        assert len(engine_processes()) == len(before) + 1, "what the first try started is gone"
     finally:
         asyncio.run(generator.aclose())
-    assert len(engine_processes()) == len(before)
+    for process in set(engine_processes()) - set(before):
+        process.join(5)
+        assert not process.is_alive()
 
 
 def test_without_auto_fit_the_refusal_is_vllms_own_in_one_line(speaking_checkpoint, small_cache):
@@ -62,7 +64,7 @@ def test_without_auto_fit_the_refusal_is_vllms_own_in_one_line(speaking_checkpoi
         start_generator(config, codec_beside=False, auto_fit=False)
     assert str(raised.value).startswith(f"vLLM could not start {speaking_checkpoint}: To serve at least one request")
     assert "\n" not in str(raised.value)
-    assert engine_processes() == before
+    assert set(engine_processes()) <= set(before)
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def reason(config):
     before = engine_processes()
     with pytest.raises(BackendUnavailableError) as raised:
         VllmTokenGenerator(config)
-    assert engine_processes() == before
+    assert set(engine_processes()) <= set(before)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 

@@ -54,8 +54,8 @@ def load_snac(model: str) -> SNAC:
     except Exception as error:  # the hub's client raises what its HTTP library raises, torch what pickle raises
         reason = textwrap.shorten(str(error), _REASON_CHARACTERS, placeholder=" ...") or type(error).__name__
         raise BackendUnavailableError(
-            f"SNAC could not be loaded from {model!r}: {reason.rstrip('.')}. "
-            f"Name a folder that holds {_CONFIG} and {_WEIGHTS}, or a repository on the hub (SNAC_MODEL)."
+            f"SNAC could not be loaded from {model!r}; SNAC_MODEL names a folder that holds {_CONFIG} and {_WEIGHTS}, "
+            f"or a repository on the hub: {reason}"
         ) from error
     return network.eval()
 
