@@ -17,6 +17,14 @@ def _known_voice(name: str, info: ValidationInfo) -> str:
     return find_voice(name, {**ALIASES, **info.data.get("voice_aliases", {})}).name
 
 
+def _listed_keys(value: Any) -> Any:
+    """Whoever writes but commas means to lock the server, not to open it."""
+    keys = _listed(value)
+    if value and not keys:
+        raise ValueError("there is no key in it")
+    return keys
+
+
 def _with_keys(limit: int, info: ValidationInfo) -> int:
     if not info.data.get("api_keys"):
         raise ValueError("there are no keys; set TTS_API_KEYS")
@@ -93,7 +101,7 @@ class Settings(BaseSettings):
     """Seconds that running answers get to finish once the server is told to stop."""
     worker_timeout: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """Seconds without a sign of life after which a worker is replaced, 5 or more; 0 for never."""
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed_keys)] = ()
     """Keys, separated by commas, of which every request must bring one; none needed if empty."""
     open_listings: bool = True
     """Whether models and voices are listed without a key as well, as Open WebUI asks for them."""

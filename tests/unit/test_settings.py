@@ -99,6 +99,7 @@ def test_keys_do_not_show(monkeypatch):
         ("TTS_DTYPE", "int3"),
         ("SNAC_DEVICE", "tpu"),
         ("TTS_DEFAULT_VOICE", "nobody"),
+        ("TTS_API_KEYS", " , "),
         ("TTS_VOICE_ALIASES", "narrator"),
         ("TTS_VOICE_ALIASES", "=leo"),
         ("TTS_VOICE_ALIASES", "narrator=nobody"),
