@@ -79,7 +79,7 @@ test-consumers: $(CONSUMERS)/.installed ## LiveKit's and Pipecat's packages agai
 	$(CONSUMERS)/bin/python -m pytest tests/consumers
 
 # Strict: a package of which the database tells nothing is a failure, as where there is no network.
-audit: $(VENV)/.installed-test ## security lint, and known weaknesses of every pinned package (asks pypi.org)
+audit: $(VENV)/.installed-test ## security lint, and known weaknesses of every pinned package (asks their advisory database)
 	$(VENV)/bin/ruff check --select S src
 	@for pins in light gpu engine consumers; do \
 	  echo "constraints/$$pins.txt" && $(VENV)/bin/uv tool run -q --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit \
