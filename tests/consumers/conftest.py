@@ -1,5 +1,6 @@
 """The scripted servers of tests/api, and the product itself as its users start it, on the embedded voice."""
 
+import gc
 import importlib.util
 import os
 import re
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from textwrap import dedent
 
@@ -28,6 +30,13 @@ LONG = " ".join(f"{SENTENCE} This was said {number} times before." for number in
 def pytest_configure(config):
     for line in THEIR_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+def pytest_sessionfinish():
+    """Collect what they left while their warnings are still passed over: at the very end they are not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _fixtures_of_api():
