@@ -156,3 +156,16 @@ def test_what_is_no_http_is_refused(connect):
     client.socket.sendall(bytes(range(256)))
     client.socket.shutdown(socket.SHUT_WR)
     assert b"HTTP/1.1 400" == client.rest()[:12]
+
+
+def test_a_connection_is_kept_for_longer_than_openais_clients_keep_theirs(server):
+    with RawClient(server) as client:
+        for pause in (5.5, 0.0):  # theirs are given up after 5 s (httpx, `keepalive_expiry`)
+            client.socket.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                part = client.socket.recv(4096)
+                assert part, "the connection was closed"
+                answer += part
+            assert answer.startswith(b"HTTP/1.1 200")
+            time.sleep(pause)

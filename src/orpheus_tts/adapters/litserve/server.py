@@ -58,6 +58,9 @@ _MAX_BODY_BYTES = 8 * 1024 * 1024
 _WORKER_END_SECONDS = 15.0
 # What uvicorn needs beyond the graceful time-out.
 _HTTP_END_MARGIN_SECONDS = 2.0
+# Idle connections are kept for longer than clients and proxies keep theirs, so that none asks on one that is just being
+# closed: OpenAI's clients give them up after 5 s, load balancers after a minute. uvicorn's own limit is 5 s as well.
+_KEEP_ALIVE_SECONDS = 75
 # sun_path holds 104 bytes on macOS, 108 on Linux; the file name takes up to 10.
 _MAX_RUN_DIRECTORY_BYTES = 90
 
@@ -121,6 +124,7 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
                     generate_client_file=False,
                     http=partial(LimitedProtocol, limits=_connection_limits(self._options)),
                     ws="none",
+                    timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                     log_config=None,
                     access_log=False,
                 )
