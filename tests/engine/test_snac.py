@@ -364,7 +364,7 @@ def test_a_hub_id_is_found_in_the_hubs_cache(tmp_path, snac_folder):
         [sys.executable, "-c", FROM_HUB], env=environment, capture_output=True, text=True, check=True, timeout=100
     ).stdout.splitlines()
     assert answer[0] == str(REACH)
-    assert "'acme/absent'" in answer[1]
+    assert "acme/absent is neither a folder here nor in the cache" in answer[1]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
