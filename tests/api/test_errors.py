@@ -78,7 +78,7 @@ def test_a_wrong_field_is_named(server, fields, param, code, says):
         (b'"text"', {}, "invalid_body"),
         (b'{"input": "Hi"}', {"content-type": "text/plain"}, "invalid_body"),
         (b"input=Hi", {"content-type": "application/x-www-form-urlencoded"}, "invalid_body"),
-        (gzip.compress(b'{"input": "Hi"}'), {"content-encoding": "gzip"}, "invalid_json"),
+        (gzip.compress(b'{"input": "Hi"}', mtime=0), {"content-encoding": "gzip"}, "invalid_json"),
         (b"{}", {}, "missing_parameter"),
         (b'{"input": "\\ud800"}', {}, "invalid_value"),
     ],
