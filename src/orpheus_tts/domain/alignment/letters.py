@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import regex
 
-from orpheus_tts.domain.numerals import spell_numbers
+from orpheus_tts.domain.alignment.numerals import spell_numbers
 
 
 class Kind(enum.IntEnum):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from orpheus_tts.domain.letters import Kind
+from orpheus_tts.domain.alignment.letters import Kind
 from orpheus_tts.domain.tokens import SAMPLE_RATE
 
 Floats = NDArray[np.float64]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orpheus_tts.domain.hearing import adapted, hear, mismatch, sounding
-from orpheus_tts.domain.letters import Kind
+from orpheus_tts.domain.alignment.hearing import adapted, hear, mismatch, sounding
+from orpheus_tts.domain.alignment.letters import Kind
 from orpheus_tts.domain.tokens import SAMPLE_RATE
 
 RNG_SEED = 3

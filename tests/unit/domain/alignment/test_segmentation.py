@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orpheus_tts.domain.segmentation import NoPathError, Stretch, segment
+from orpheus_tts.domain.alignment.segmentation import NoPathError, Stretch, segment
 
 COLUMNS = 3
 stretches = st.lists(

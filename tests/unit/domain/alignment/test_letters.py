@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orpheus_tts.domain.letters import Kind, sounds_of
-from orpheus_tts.domain.numerals import spell_numbers
+from orpheus_tts.domain.alignment.letters import Kind, sounds_of
+from orpheus_tts.domain.alignment.numerals import spell_numbers
 
 LETTERS = dict(zip(Kind, "VLSNFPQ_XR", strict=True))
 

@@ -14,10 +14,10 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from orpheus_tts.domain.alignment.hearing import HOP, HOP_SECONDS, Floats, adapted, hear, mismatch, sounding
+from orpheus_tts.domain.alignment.letters import Kind, sounds_of
+from orpheus_tts.domain.alignment.segmentation import Indices, NoPathError, Stretch, segment
 from orpheus_tts.domain.characters import TAG
-from orpheus_tts.domain.hearing import HOP, HOP_SECONDS, Floats, adapted, hear, mismatch, sounding
-from orpheus_tts.domain.letters import Kind, sounds_of
-from orpheus_tts.domain.segmentation import Indices, NoPathError, Stretch, segment
 from orpheus_tts.domain.timing import TimedText
 from orpheus_tts.domain.tokens import SAMPLE_RATE
 from orpheus_tts.domain.words import split_words
