@@ -111,6 +111,9 @@ class ScriptedSynthesizer:
         while act == "endless":
             self._note("block")
             yield AudioBlock(SPEECH, chunk(text, 2))
+        while act == "live":
+            yield AudioBlock(SPEECH, chunk(text, 2))
+            await asyncio.sleep(1)
 
     async def warm_up(self):
         self._note("warm-up")
