@@ -6,8 +6,8 @@ ENGINE := .venv-engine
 CONSUMERS := .venv-consumers
 # A machine with an NVIDIA GPU gets the real model; any other the embedded voice.
 TIER ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo light)
-EXTRAS_light := embedded
-EXTRAS_gpu := embedded,vllm
+EXTRAS_light := embedded,bench
+EXTRAS_gpu := embedded,vllm,bench
 UV_VERSION := 0.13.9
 PIP_AUDIT_VERSION := 2.10.1
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
