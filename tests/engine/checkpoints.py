@@ -1,12 +1,14 @@
-"""Small checkpoints that real vLLM loads and that speak Orpheus's format without having learnt anything.
+"""Checkpoints that real vLLM loads and that speak Orpheus's format without having learnt anything, of any size.
 
 A Llama whose attention and MLP outputs are zero passes the last token's embedding straight to the output head: what
 comes next depends on the last token alone. Embeddings and head are laid out here so that this Markov chain walks the
-seven slots of a frame for ever and decides at the end of each frame whether to go on.
+seven slots of a frame for ever and decides at the end of each frame whether to go on. Head and embeddings are two
+matrices, unlike Orpheus's: tied, what follows what would be symmetric. A step reads the same bytes either way.
 """
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,19 +27,18 @@ from orpheus_tts.domain.tokens import (
     VOCABULARY_SIZE,
 )
 
-HIDDEN = 80
 MAX_POSITIONS = 131_072  # Llama 3.2's
 LONGEST_LOOP = 7  # frames
 WILD_TOKEN = FIRST_AUDIO_TOKEN + 3 * CODEBOOK_SIZE + 17  # an audio token of slot 3, said where slot 0 is due
 
-# Dimensions of the hidden state. The embeddings that matter have the squared length HIDDEN, so that the final norm
-# keeps them; all numbers are exact in bfloat16, so that the large terms below cancel exactly.
+# Dimensions of the hidden state. The embeddings that matter have the squared length of the hidden state, so that
+# the final norm keeps them; all numbers are exact in bfloat16, so that the large terms below cancel exactly.
 _SLOT = range(CODES_PER_FRAME)  # in which slot the last token stood
 _START = CODES_PER_FRAME  # it was start-of-speech
 _BIAS = _START + 1  # always 1
 _CHOICE = _BIAS + 1  # 1 at the end of a frame, where speech may end
 _LOOP = range(_CHOICE + 1, _CHOICE + 1 + LONGEST_LOOP)  # it is in this frame of the loop
-_CONTENT = range(_LOOP.stop, HIDDEN)  # random signs
+_CONTENT = _LOOP.stop  # from here on, random signs
 _SLOT_SIZE, _LOOP_SIZE = 4.0, 2.0
 
 # Logits: what is legal has about 0, with a little noise; what is not is this far below, also when a repetition penalty
@@ -45,8 +46,41 @@ _SLOT_SIZE, _LOOP_SIZE = 4.0, 2.0
 _FORBIDDEN = 60.0
 _NOISE = 0.5
 
-_HEADS, _HEAD_SIZE, _INTERMEDIATE = 2, 128, 32
+# Of the random weights: what models start with, and so little that bfloat16 loses it beside an embedding's 1.
+_SPREAD, _LOST = 0.02, 2.0**-24
 _FIRST_CUSTOM = 128_256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlamaShape:
+    """Dimensions of a Llama, and what its layers hold.
+
+    Attributes:
+        filled: Whether the layers' weights are random instead of zero, which GPUs multiply with less power and so
+            faster; what they add to the hidden state is lost in rounding, so what is said stays the same.
+    """
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int = 128
+    filled: bool = False
+
+
+SMALL = LlamaShape(hidden=80, intermediate=32, layers=1, heads=2, kv_heads=2)
+ORPHEUS = LlamaShape(hidden=3072, intermediate=8192, layers=28, heads=24, kv_heads=8, filled=True)
+"""Llama 3.2 3B's, from its config.json."""
+
+# Llama 3.2's scaling of rotary positions, from the same file.
+_ROPE_SCALING = {
+    "rope_type": "llama3",
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
 
 
 def make_llama_checkpoint(
@@ -58,8 +92,10 @@ def make_llama_checkpoint(
     wild: float = 0.0,
     sampling: Sampling | None = None,
     seed: int = 0,
+    shape: LlamaShape = SMALL,
+    device: str = "cpu",
 ) -> Path:
-    """Write a checkpoint folder: config.json, model.safetensors (50 MB), tokenizer.json and their kin.
+    """Write a checkpoint folder: config.json, model.safetensors (50 MB, or 7.6 GB), tokenizer.json and their kin.
 
     The chances are per frame, decided at the end of each, and hold about (within a few per cent) when sampled as
     `sampling` says. Answers begin after start-of-speech, or go on after a prefix, in the right slot.
@@ -71,7 +107,9 @@ def make_llama_checkpoint(
         loop: Chance of falling into the loop.
         wild: Chance of the audio token `WILD_TOKEN`, which belongs into another slot; the chain goes on from there.
         sampling: The temperature and top_p for which the chances are set.
-        seed: Of the random parts.
+        seed: Of the random parts, which differ from device to device.
+        shape: How large it is.
+        device: Where the weights are made.
 
     Returns:
         The folder.
@@ -81,13 +119,16 @@ def make_llama_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     chances = {END_OF_SPEECH: end, FIRST_AUDIO_TOKEN: loop, WILD_TOKEN: wild}
     logits = _choice_logits({token: chance for token, chance in chances.items() if chance}, sampling or Sampling())
-    embeddings, head = _random_walk(torch.Generator().manual_seed(seed))
+    generator = torch.Generator(device).manual_seed(seed)
+    embeddings, head = _random_walk(shape.hidden, generator)
     if loop_frames:
         _add_loop(embeddings, head, loop_frames)
     for token, logit in logits.items():
         _offer_at_frame_end(head, token, logit)
-    _write_weights(folder, embeddings, head)
-    _write_config(folder)
+    weights = {"model.embed_tokens.weight": embeddings.bfloat16(), "lm_head.weight": head.bfloat16()}
+    weights |= _body(shape, generator)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _write_config(folder, shape)
     write_tokenizer(folder)
     return folder
 
@@ -100,11 +141,12 @@ def _choice_logits(chances: dict[int, float], sampling: Sampling) -> dict[int, f
     return {token: temperature * (math.log(chance) + others) for token, chance in inside.items()}
 
 
-def _random_walk(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings and head, both (VOCABULARY_SIZE, HIDDEN): from slot to slot, with a random liking for some codes."""
-    embeddings, head = torch.zeros(2, VOCABULARY_SIZE, HIDDEN)
-    signs = torch.randint(0, 2, (VOCABULARY_SIZE, len(_CONTENT)), generator=generator)
-    embeddings[:, _CONTENT.start :] = signs * 2 - 1
+def _random_walk(hidden: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings and head, both (VOCABULARY_SIZE, hidden): from slot to slot, with a random liking for some codes."""
+    device, content = generator.device, hidden - _CONTENT
+    embeddings, head = torch.zeros(2, VOCABULARY_SIZE, hidden, device=device)
+    embeddings[:, _CONTENT:] = torch.randint(0, 2, (VOCABULARY_SIZE, content), generator=generator, device=device)
+    embeddings[:, _CONTENT:].mul_(2).sub_(1)
     embeddings[:, _BIAS] = 1
     head[:, _BIAS] = -_FORBIDDEN
     embeddings[START_OF_SPEECH, _START] = _SLOT_SIZE
@@ -112,8 +154,8 @@ def _random_walk(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor
         tokens = _tokens_of(slot)
         embeddings[tokens, slot] = _SLOT_SIZE
         head[tokens, (slot - 1) % CODES_PER_FRAME] = _FORBIDDEN / _SLOT_SIZE
-        noise = torch.randn(CODEBOOK_SIZE, len(_CONTENT), generator=generator)
-        head[tokens, _CONTENT.start :] = noise * _NOISE / math.sqrt(len(_CONTENT))
+        noise = torch.randn(CODEBOOK_SIZE, content, generator=generator, device=device)
+        head[tokens, _CONTENT:] = noise * _NOISE / math.sqrt(content)
     head[_tokens_of(0), _START] = _FORBIDDEN / _SLOT_SIZE
     embeddings[_tokens_of(CODES_PER_FRAME - 1), _CHOICE] = 1
     _set_length(embeddings)
@@ -128,7 +170,7 @@ def _add_loop(embeddings: torch.Tensor, head: torch.Tensor, frames: int) -> None
             came_from = frame if slot else (frame - 1) % frames
             embeddings[token, _LOOP[frame]] = _LOOP_SIZE
             embeddings[token, _CHOICE] = 0
-            head[token, _CONTENT.start :] = 0
+            head[token, _CONTENT:] = 0
             head[token, _BIAS] -= _FORBIDDEN
             head[token, _LOOP[came_from]] = 2 * _FORBIDDEN / _LOOP_SIZE
     _set_length(embeddings)
@@ -137,15 +179,16 @@ def _add_loop(embeddings: torch.Tensor, head: torch.Tensor, frames: int) -> None
 def _offer_at_frame_end(head: torch.Tensor, token: int, logit: float) -> None:
     last = CODES_PER_FRAME - 1
     out_of_a_frame = head[token, _BIAS] + head[token, last] * _SLOT_SIZE
-    head[token, _CONTENT.start :] = 0
+    head[token, _CONTENT:] = 0
     head[token, _CHOICE] = logit
     head[token, last] -= out_of_a_frame / _SLOT_SIZE
 
 
 def _set_length(embeddings: torch.Tensor) -> None:
-    """Give the embeddings the squared length HIDDEN by leaving out signs; what stands before them has whole squares."""
-    structure, signs = embeddings[:, : _CONTENT.start], embeddings[:, _CONTENT.start :]
-    signs *= torch.arange(len(_CONTENT)) < HIDDEN - structure.square().sum(dim=1, keepdim=True)
+    """Make the squared length that of the hidden state by leaving out signs; what stands before has whole squares."""
+    structure, signs = embeddings[:, :_CONTENT], embeddings[:, _CONTENT:]
+    room = embeddings.shape[1] - structure.square().sum(dim=1, keepdim=True)
+    signs *= torch.arange(signs.shape[1], device=signs.device) < room
 
 
 def _tokens_of(slot: int) -> range:
@@ -153,40 +196,47 @@ def _tokens_of(slot: int) -> range:
     return range(first, first + CODEBOOK_SIZE)
 
 
-def _write_weights(folder: Path, embeddings: torch.Tensor, head: torch.Tensor) -> None:
-    layer = "model.layers.0."
-    shapes = {
-        "self_attn.q_proj": (_HEADS * _HEAD_SIZE, HIDDEN),
-        "self_attn.k_proj": (_HEADS * _HEAD_SIZE, HIDDEN),
-        "self_attn.v_proj": (_HEADS * _HEAD_SIZE, HIDDEN),
-        "self_attn.o_proj": (HIDDEN, _HEADS * _HEAD_SIZE),
-        "mlp.gate_proj": (_INTERMEDIATE, HIDDEN),
-        "mlp.up_proj": (_INTERMEDIATE, HIDDEN),
-        "mlp.down_proj": (HIDDEN, _INTERMEDIATE),
+def _body(shape: LlamaShape, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """The layers, which leave the hidden state as it is."""
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    inputs = {
+        "self_attn.q_proj": (queries, shape.hidden),
+        "self_attn.k_proj": (keys, shape.hidden),
+        "self_attn.v_proj": (keys, shape.hidden),
+        "mlp.gate_proj": (shape.intermediate, shape.hidden),
+        "mlp.up_proj": (shape.intermediate, shape.hidden),
     }
-    weights = {f"{layer}{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
-    for norm in (f"{layer}input_layernorm", f"{layer}post_attention_layernorm", "model.norm"):
-        weights[f"{norm}.weight"] = torch.ones(HIDDEN)
-    weights |= {"model.embed_tokens.weight": embeddings, "lm_head.weight": head}
-    halves = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
-    save_file(halves, folder / "model.safetensors", metadata={"format": "pt"})
+    outputs = {"self_attn.o_proj": (shape.hidden, queries), "mlp.down_proj": (shape.hidden, shape.intermediate)}
+    like = {"dtype": torch.bfloat16, "device": generator.device}
+    weights = {}
+    for layer in range(shape.layers):
+        for sizes, spread in ((inputs, _SPREAD), (outputs, _LOST)):
+            for name, size in sizes.items():
+                weight = torch.zeros(size, **like)
+                weights[f"model.layers.{layer}.{name}.weight"] = weight
+                if shape.filled:
+                    weight.normal_(std=spread, generator=generator)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            weights[f"model.layers.{layer}.{norm}.weight"] = torch.ones(shape.hidden, **like)
+    return {**weights, "model.norm.weight": torch.ones(shape.hidden, **like)}
 
 
-def _write_config(folder: Path) -> None:
+def _write_config(folder: Path, shape: LlamaShape) -> None:
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "torch_dtype": "bfloat16",
         "vocab_size": VOCABULARY_SIZE,
-        "hidden_size": HIDDEN,
-        "intermediate_size": _INTERMEDIATE,
-        "num_hidden_layers": 1,
-        "num_attention_heads": _HEADS,
-        "num_key_value_heads": _HEADS,
-        "head_dim": _HEAD_SIZE,
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.intermediate,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_size,
         "hidden_act": "silu",
         "rms_norm_eps": 1e-5,
         "rope_theta": 500_000.0,
+        "rope_scaling": _ROPE_SCALING,
         "max_position_embeddings": MAX_POSITIONS,
         "tie_word_embeddings": False,
         "bos_token_id": BEGIN_OF_TEXT,
