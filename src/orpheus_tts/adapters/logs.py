@@ -110,7 +110,8 @@ class LoggingObserver:
 
     def observe(self, event: Event) -> None:
         """Log the event; fields without a value are left out."""
-        data = _data(dataclasses.asdict(event))
+        fields = dataclasses.asdict(event)
+        data = _data(fields | fields.pop("stages", {}))
         if isinstance(event, SpeechFinished) and event.real_time_factor is not None:
             data["real_time_factor"] = round(event.real_time_factor, 4)
         self._log.log(_level(event), _NAMES[type(event)], **data)

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.application.stages import StageClock
 from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import (
@@ -34,6 +35,9 @@ from orpheus_tts.domain.windows import WindowPlanner
 from orpheus_tts.ports.audio_decoder import AudioDecoder
 from orpheus_tts.ports.token_generator import TokenBatch, TokenGenerator
 
+if TYPE_CHECKING:
+    from orpheus_tts.ports.observer import SpeechStages
+
 Samples = NDArray[np.float32]
 # Told of a failed attempt that is followed by another: attempt from 0, error, frames kept.
 RetryListener = Callable[[int, OrpheusError, int], None]
@@ -55,10 +59,12 @@ class ChunkSpeech:
         policy: When an attempt has failed, and what then.
         request_id: For the engine's logs.
         first_hop: Least samples of the first block.
+        clock: Times the stages of this chunk.
         on_retry: See `RetryListener`.
 
     Attributes:
         tokens: Ids received from the engine so far, over all attempts.
+        stages: Where the time went until the block was ready that `blocks` handed out last.
     """
 
     def __init__(
@@ -72,16 +78,19 @@ class ChunkSpeech:
         policy: SynthesisPolicy,
         request_id: str,
         first_hop: int,
+        clock: StageClock,
         on_retry: RetryListener,
     ) -> None:
         self.chunk = chunk
         self.tokens = 0
+        self.stages = clock.stages()
         self._prompt = prompt
         self._sampling = sampling
         self._generator = generator
         self._decoder = decoder
         self._policy = policy
         self._request_id = request_id
+        self._clock = clock
         self._on_retry = on_retry
         self._length = speech_length(chunk.text)
         self._spoken = _CodeBuffer()  # what is decoded
@@ -89,7 +98,7 @@ class ChunkSpeech:
         self._resumed_at = 0  # frames of the context when the attempt began
         self._loop_began = 0  # frame of the context
         self._windows = WindowPlanner(decoder.receptive_field, first_hop=first_hop)
-        self._ready: deque[Samples] = deque()
+        self._ready: deque[tuple[Samples, SpeechStages]] = deque()
         self._taken = 0
         self._changed = asyncio.Event()
         self._ended = False
@@ -113,7 +122,7 @@ class ChunkSpeech:
         """
         while True:
             while self._ready:
-                block = self._ready.popleft()
+                block, self.stages = self._ready.popleft()
                 self._taken += block.size
                 yield block
             if self._ended:
@@ -135,11 +144,13 @@ class ChunkSpeech:
                 attempt += 1
                 if attempt >= retry.max_attempts:
                     raise SpeechFailedError(self.chunk.index, attempt, str(error)) from error
+                self._clock.fail()
                 self._keep(error)
                 self._on_retry(attempt - 1, error, self._context.frames)
 
     async def _attempt(self, sampling: Sampling) -> None:
         """One answer of the engine, after the frames kept so far, decoded to its end."""
+        self._clock.enter("prefill")
         prefix = self._context.codes()
         self._resumed_at = self._context.frames
         detector = RepetitionDetector(max_tokens=sampling.max_tokens, policy=self._policy.repetition)
@@ -153,6 +164,7 @@ class ChunkSpeech:
         )
         async with aclosing(stream) as batches:
             async for batch in batches:
+                self._clock.enter("frames")
                 self.tokens += batch.size
                 ids, ended = _before_end(batch)
                 detector.push(self._accept(ids))
@@ -200,8 +212,10 @@ class ChunkSpeech:
 
     async def _decode(self, *, ended: bool = False) -> None:
         while window := self._windows.next(self._spoken.frames, ended=ended):
+            self._clock.enter("decode")
             samples = await self._decoder.decode(self._spoken.window(window.start, window.stop), position=window.start)
-            self._ready.append(samples[window.keep_from : window.keep_to])
+            self._clock.enter("frames")
+            self._ready.append((samples[window.keep_from : window.keep_to], self._clock.stages()))
             self._changed.set()
 
     def _keep(self, error: OrpheusError) -> None:
@@ -228,14 +242,14 @@ class ChunkSpeech:
 
     def _drop_samples(self, final: int) -> None:
         """Drop samples that are ready but no longer final."""
-        available = self._taken + sum(block.size for block in self._ready)
+        available = self._taken + sum(block.size for block, _ in self._ready)
         kept = min(available, max(self._taken, final))
         self._windows.rewind(kept)
         excess = available - kept
         while excess > 0:
-            block = self._ready.pop()
+            block, stages = self._ready.pop()
             if block.size > excess:
-                self._ready.append(block[: block.size - excess])
+                self._ready.append((block[: block.size - excess], stages))
             excess -= block.size
 
 

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.application.chunk_speech import ChunkSpeech
 from orpheus_tts.application.policy import SynthesisPolicy
+from orpheus_tts.application.stages import StageClock
 from orpheus_tts.application.turns import Turns
 from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.errors import (
@@ -91,9 +93,9 @@ class Speaking:
         failure: Exception | None = None
         try:
             async with aclosing(self._joined()) as joined:
-                async for chunk, samples in joined:
+                async for speech, samples in joined:
                     if samples.size:
-                        yield self._block(chunk, samples)
+                        yield self._block(speech, samples)
             outcome = "completed"
         except Exception as error:
             outcome, failure = "failed", error
@@ -112,20 +114,20 @@ class Speaking:
             return chunks
         return iter(await asyncio.to_thread(list, chunks))  # if a piece does not fit, it is said before any sound
 
-    async def _joined(self) -> AsyncGenerator[tuple[Chunk, NDArray[np.float32]], None]:
-        """The samples of all chunks in order, joined, each stretch with its chunk."""
+    async def _joined(self) -> AsyncGenerator[tuple[ChunkSpeech, NDArray[np.float32]], None]:
+        """The samples of all chunks in order, joined, each stretch with whose it is."""
         self._chunks = await self._plan()
         self._begin_chunks()
         while self._ahead:
             speech, task = self._ahead[0]
             async with aclosing(speech.blocks()) as blocks:
                 while (samples := await self._next(blocks)) is not None:
-                    yield speech.chunk, self._joiner.push(samples)
+                    yield speech, self._joiner.push(samples)
             await task
             self._tokens += speech.tokens
             self._ahead.popleft()
             self._begin_chunks()
-            yield speech.chunk, self._joiner.boundary(speech.chunk.boundary)
+            yield speech, self._joiner.boundary(speech.chunk.boundary)
 
     def _begin_chunks(self) -> None:
         while len(self._ahead) < self._parallel and (chunk := next(self._chunks, None)) is not None:
@@ -140,6 +142,7 @@ class Speaking:
                 policy=self._policy,
                 request_id=self._request.request_id,
                 first_hop=_LATER_FIRST_HOP if chunk.index else 1,
+                clock=StageClock(self._started),
                 on_retry=partial(self._retried, chunk.index),
             )
             self._begun += 1
@@ -173,12 +176,19 @@ class Speaking:
         self._tokens += sum(speech.tokens for speech, _ in self._ahead)
         self._ahead.clear()
 
-    def _block(self, chunk: Chunk, samples: NDArray[np.float32]) -> AudioBlock:
+    def _block(self, speech: ChunkSpeech, samples: NDArray[np.float32]) -> AudioBlock:
+        block = AudioBlock(to_int16(samples), speech.chunk)
         if self._first_audio is None:
             self._first_audio = time.monotonic() - self._started
-            self._observer.observe(FirstAudio(request_id=self._request.request_id, seconds=self._first_audio))
+            self._observer.observe(
+                FirstAudio(
+                    request_id=self._request.request_id,
+                    seconds=self._first_audio,
+                    stages=replace(speech.stages, join=self._first_audio - speech.stages.seconds),
+                )
+            )
         self._samples += samples.size
-        return AudioBlock(to_int16(samples), chunk)
+        return block
 
     def _retried(self, chunk: int, attempt: int, error: OrpheusError, kept_frames: int) -> None:
         self._retries += 1

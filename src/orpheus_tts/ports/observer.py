@@ -17,11 +17,41 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStages:
+    """Where the time to the first audio went, in seconds: of the chunk that is heard first, in the order of its way.
+
+    Every moment belongs to one stage, so they add up to the whole.
+
+    Attributes:
+        queue: Until its turn at the engine; the text is planned meanwhile.
+        retry: What attempts took that failed before there was sound; 0 without any.
+        prefill: From the beginning of its attempt to the first token; in an engine's own queue, too.
+        frames: Waiting for tokens from then on.
+        decode: Waiting for the codec, and for whatever shares a pass with this request; of leading silence, too, for
+            which several windows may be decoded before there is sound.
+        join: From when its samples were decoded until they leave, trimmed and in order.
+    """
+
+    queue: float
+    retry: float
+    prefill: float
+    frames: float
+    decode: float
+    join: float
+
+    @property
+    def seconds(self) -> float:
+        """All of them together."""
+        return self.queue + self.retry + self.prefill + self.frames + self.decode + self.join
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAudio:
     """The first block of a request is about to leave. `seconds`: since the request was taken up (TTFA)."""
 
     request_id: str
     seconds: float
+    stages: SpeechStages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

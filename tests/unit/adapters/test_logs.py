@@ -7,11 +7,12 @@ import structlog
 
 from orpheus_tts.adapters.logs import AccessLog, LoggingObserver, configure_logging
 from orpheus_tts.domain.errors import EngineError
-from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, SpeechFinished, SpeechStarted
+from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, SpeechFinished, SpeechStages, SpeechStarted
 from orpheus_tts.ports.server_observer import RequestAnswered, RequestReceived, SpeechOrdered
 
 STARTED = SpeechStarted(request_id="r1", voice="tara", characters=12)
-FIRST = FirstAudio(request_id="r1", seconds=0.123456)
+STAGES = SpeechStages(queue=0.0, retry=0.0, prefill=0.05, frames=0.06, decode=0.01, join=0.003456)
+FIRST = FirstAudio(request_id="r1", seconds=0.123456, stages=STAGES)
 RETRIED = ChunkRetried(request_id="r1", chunk=0, attempt=0, cause="TokenLoopError", detail="a loop", kept_frames=3)
 
 
@@ -50,6 +51,14 @@ def test_every_event_is_logged_with_its_request(logged, event, level, name):
     LoggingObserver().observe(event)
     (line,) = logged()
     assert (level, name, "r1") == (line["level"], line["event"], line["request_id"])
+
+
+def test_the_first_audio_is_logged_with_its_stages(logged):
+    configure_logging("debug", "json")
+    LoggingObserver().observe(FIRST)
+    (line,) = logged()
+    assert {"seconds": 0.1235, "prefill": 0.05, "frames": 0.06, "decode": 0.01, "join": 0.0035}.items() <= line.items()
+    assert "stages" not in line
 
 
 def test_the_real_time_factor_is_logged_when_there_is_audio(logged):

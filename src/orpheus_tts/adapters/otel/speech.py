@@ -1,5 +1,7 @@
 """Spans of requests for speech, as a worker sees them."""
 
+from dataclasses import asdict
+
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -26,7 +28,8 @@ class OtelObserver:
             case SpeechStarted():
                 self._begin(event)
             case FirstAudio():
-                self._spans.latest(event.request_id).add_event("first audio")
+                stages = {f"orpheus_tts.stage.{name}": seconds for name, seconds in asdict(event.stages).items()}
+                self._spans.latest(event.request_id).add_event("first audio", stages)
             case ChunkRetried():
                 self._spans.latest(event.request_id).add_event(
                     "retry",
