@@ -13,7 +13,7 @@ PIP_AUDIT_VERSION := 2.10.1
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
 OUT ?= speech.wav
 
-.PHONY: help install serve say test test-page check format test-engine test-consumers test-gpu audit clean
+.PHONY: help install serve say bench test test-page check format test-engine test-consumers test-gpu audit clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -55,6 +55,9 @@ serve: install ## start the server on port 8880 (TTS_HOST, TTS_PORT)
 
 say: install ## speak TEXT="..." into OUT=speech.wav
 	@$(VENV)/bin/orpheus-tts say --output $(OUT) -- "$(TEXT)"
+
+bench: install ## what every part costs, as ratios; two minutes (BENCH="--json now.json", "--compare before.json now.json")
+	$(VENV)/bin/python benchmarks/micro $(BENCH)
 
 test: $(VENV)/.installed-test ## the fast suite: domain, application, adapters, real server on the embedded voice
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/contract tests/api tests/faults tests/docs

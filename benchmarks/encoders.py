@@ -1,13 +1,12 @@
-"""What each output format and speed costs, on eSpeak's voice: size, delay of the first output, and processor time.
+"""How large each output format and speed is, on eSpeak's voice, and how soon its first bytes come.
 
-The delay is how much sound an encoder or a tempo takes, fed a millisecond at a time, until it gives anything. Processor
-time is for blocks of the size that the server sends. Takes about half a minute.
+The delay is how much sound an encoder or a tempo takes, fed a millisecond at a time, until it gives anything. What they
+cost is told by `benchmarks/micro`. Takes a few seconds.
 
     .venv/bin/python benchmarks/encoders.py
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sized
 from functools import partial
 
@@ -27,24 +26,20 @@ TEXT = "It was a quiet morning in the harbour when the captain first saw the lig
 BLOCK = 8 * SAMPLES_PER_FRAME
 MILLISECOND = SAMPLE_RATE // 1000
 SPEEDS = (0.25, 0.5, 0.9, 1.1, 2.0, 4.0)
-SECONDS_A_ROW = 2.0
 
 Samples = NDArray[np.int16]
 # An encoder's or a tempo's two methods, under one name.
 Step = tuple[Callable[[Samples], Sized], Callable[[], Sized]]
 
 
-def measure(make: Callable[[], Step], samples: Samples) -> tuple[int, int, float]:
-    """Size of the whole output, milliseconds of sound before the first of it, processor seconds a second of sound."""
+def measure(make: Callable[[], Step], samples: Samples) -> tuple[int, int]:
+    """Size of the whole output, and milliseconds of sound before the first of it."""
     take, _ = make()
     pieces = range(0, samples.size, MILLISECOND)
     delay = next(count for count, start in enumerate(pieces, 1) if len(take(samples[start : start + MILLISECOND])))
-    begun, started, rounds = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - begun < SECONDS_A_ROW:
-        take, finish = make()
-        size = sum(len(take(samples[start : start + BLOCK])) for start in range(0, samples.size, BLOCK)) + len(finish())
-        rounds += 1
-    return size, delay, (time.process_time() - started) / rounds / (samples.size / SAMPLE_RATE)
+    take, finish = make()
+    size = sum(len(take(samples[start : start + BLOCK])) for start in range(0, samples.size, BLOCK)) + len(finish())
+    return size, delay
 
 
 async def speech() -> Samples:
@@ -70,14 +65,14 @@ def main() -> None:
     """Print both tables."""
     samples = asyncio.run(speech())
     seconds = samples.size / SAMPLE_RATE
-    print(f"{seconds:.1f} s of speech\n\n{'format':<8}{'bytes/s':>10}{'first after ms':>16}{'CPU s/s':>10}")
+    print(f"{seconds:.1f} s of speech\n\n{'format':<8}{'bytes/s':>10}{'first after ms':>16}")
     for name, output in FORMATS.items():
-        size, delay, cost = measure(partial(encoding, output), samples)
-        print(f"{name:<8}{size / seconds:>10.0f}{delay:>16}{cost:>10.5f}")
-    print(f"\n{'speed':<8}{'length %':>10}{'first after ms':>16}{'CPU s/s':>10}")
+        size, delay = measure(partial(encoding, output), samples)
+        print(f"{name:<8}{size / seconds:>10.0f}{delay:>16}")
+    print(f"\n{'speed':<8}{'length %':>10}{'first after ms':>16}")
     for speed in SPEEDS:
-        size, delay, cost = measure(partial(changing, speed), samples)
-        print(f"{speed:<8}{100 * size / samples.size:>10.2f}{delay:>16}{cost:>10.5f}")
+        size, delay = measure(partial(changing, speed), samples)
+        print(f"{speed:<8}{100 * size / samples.size:>10.2f}{delay:>16}")
 
 
 if __name__ == "__main__":
