@@ -3,6 +3,7 @@
 What happens to the speech itself, in the workers, is told to the `Observer`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -62,6 +63,10 @@ class BlockSent:
         encode_cpu_seconds: Processor time that the encoder took for that.
         seconds: Since the request came in for the first block (time to first audio), else since the last block.
         first: Whether it is the answer's first.
+        stages: Of the first: where the time went until the answer's headers, seconds by stage, in the order of the way;
+            empty for all others, and where a worker does not tell. `request`: reading and checking it. `transport`: to
+            the worker and back, with what was lost on workers that died. Then those of `SpeechStages`. Last `encode`:
+            from the first block to the first encoded audio; for a complete file `complete`, all that was left.
     """
 
     request_id: str
@@ -71,6 +76,7 @@ class BlockSent:
     encode_cpu_seconds: float
     seconds: float
     first: bool
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

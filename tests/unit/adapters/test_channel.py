@@ -18,6 +18,7 @@ from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.errors import DecoderError, EngineDeadError, InvalidRequestError, UnknownVoiceError
 from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
+from orpheus_tts.ports.observer import SpeechStages
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def socket_path():
 
 
 USAGE = wire.Usage(input_tokens=5, output_tokens=700)
+STAGES = SpeechStages(queue=0.5, retry=0.0, prefill=0.1, frames=1 / 3, decode=1e-9, join=7.0)
 CHUNK = Chunk(0, "Ah.", 0, 3, Boundary.END)
 
 
@@ -47,7 +49,7 @@ class Speaker:
         self.begun = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def __call__(self, request, on_usage):
+    async def __call__(self, request, tell):
         self.requests.append(request)
         self.begun.set()
         first = True
@@ -61,14 +63,14 @@ class Speaker:
                 if self.error is not None:
                     raise self.error
                 if not self.endless:
-                    on_usage(USAGE)
+                    tell(USAGE)
                     return
         finally:
             self.closed_at = time.monotonic()
             self.closed.set()
 
 
-def ignore(_usage):
+def ignore(_account):
     """For whom it does not matter."""
 
 
@@ -82,8 +84,8 @@ async def listening(path, speaker, *, healthy=True):
         await server.drain(0)
 
 
-async def collect(path, request=None, on_usage=ignore):
-    return [pcm_bytes(block.samples) async for block in channel.speak(path, request or {}, on_usage)]
+async def collect(path, request=None, tell=ignore):
+    return [pcm_bytes(block.samples) async for block in channel.speak(path, request or {}, tell)]
 
 
 async def test_blocks_arrive_whole_and_in_order(socket_path):
@@ -100,12 +102,12 @@ async def test_every_block_arrives_with_its_chunk(socket_path):
     ]
     sent = [audio(bytes([1, number, 2, 3]), chunk) for chunk in chunks for number in range(3)]
 
-    async def hook(_request, on_usage):
+    async def hook(_request, tell):
         before = None
         for block in sent:
             yield wire.block_frames(block, opens_chunk=block.chunk != before)
             before = block.chunk
-        on_usage(USAGE)
+        tell(USAGE)
 
     async with listening(socket_path, hook):
         blocks = [block async for block in channel.speak(socket_path, {}, ignore)]
@@ -114,7 +116,7 @@ async def test_every_block_arrives_with_its_chunk(socket_path):
 
 
 async def test_audio_of_no_chunk_is_no_answer(socket_path):
-    async def hook(_request, _on_usage):
+    async def hook(_request, _tell):
         yield wire.frame(wire.Kind.AUDIO, b"ab")
 
     async with listening(socket_path, hook):
@@ -125,16 +127,29 @@ async def test_audio_of_no_chunk_is_no_answer(socket_path):
 async def test_what_an_answer_took_is_told_before_it_ends(socket_path):
     told = []
     async with listening(socket_path, Speaker()):
-        assert [b"ab", b"cd"] == await collect(socket_path, on_usage=told.append)
+        assert [b"ab", b"cd"] == await collect(socket_path, tell=told.append)
     assert [USAGE] == told
     assert 705 == USAGE.total_tokens
+
+
+async def test_where_the_time_went_is_told_before_the_first_audio(socket_path):
+    async def hook(_request, tell):
+        tell(STAGES)
+        yield wire.block_frames(audio(b"ab"), opens_chunk=True)
+        tell(USAGE)
+
+    told = []
+    async with listening(socket_path, hook):
+        async for _ in channel.speak(socket_path, {}, told.append):
+            assert [STAGES] == told
+    assert [STAGES, USAGE] == told
 
 
 async def test_an_answer_that_fails_tells_nothing(socket_path):
     told = []
     async with listening(socket_path, Speaker(error=DecoderError("no"))):
         with pytest.raises(wire.SpeechFailureError):
-            await collect(socket_path, on_usage=told.append)
+            await collect(socket_path, tell=told.append)
     assert [] == told
 
 
@@ -209,8 +224,8 @@ async def test_cancelling_a_client_that_still_waits_closes_the_speech(socket_pat
 async def test_a_client_that_never_reads_holds_back_its_own_speech_only(socket_path):
     greedy, normal = Speaker([bytes(8192)], endless=True), Speaker()
 
-    def hook(request, on_usage):
-        return (greedy if request["greedy"] else normal)(request, on_usage)
+    def hook(request, tell):
+        return (greedy if request["greedy"] else normal)(request, tell)
 
     async with listening(socket_path, hook):
         stuck = channel.speak(socket_path, {"greedy": True}, ignore)

@@ -21,12 +21,12 @@ import structlog
 from orpheus_tts.adapters.litserve.lifecycle import when_orphaned
 from orpheus_tts.adapters.litserve.options import MakeSynthesizer, SpeechSynthesizer
 from orpheus_tts.adapters.litserve.supervisor import ALIVE, READY
-from orpheus_tts.adapters.litserve.wire import Usage, block_frames, request_from_json
+from orpheus_tts.adapters.litserve.wire import Account, Usage, block_frames, request_from_json
 from orpheus_tts.domain.errors import BackendUnavailableError
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.ports import ServerMetrics
-from orpheus_tts.ports.observer import Event, Observer, SpeechFinished
+from orpheus_tts.ports.observer import Event, FirstAudio, Observer, SpeechFinished
 
 _START_FAILED = 3  # exit code
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # exit code, as shells count
@@ -104,10 +104,10 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
                 yield block_frames(block, opens_chunk=block.chunk != chunk)
                 chunk = block.chunk
 
-    def answer(self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]) -> AsyncGenerator[bytes, None]:
-        """The three hooks in a row, from what came over the channel to what goes. `on_usage` is told before the end."""
+    def answer(self, request: Mapping[str, Any], tell: Callable[[Account], None]) -> AsyncGenerator[bytes, None]:
+        """The three hooks in a row, from what came over the channel to what goes. `tell`: as of `channel.Speak`."""
         speech = self.decode_request(request)
-        blocks = self.predict(speech, _UsageObserver(speech, on_usage))
+        blocks = self.predict(speech, _Accountant(speech, tell))
         encoded: AsyncGenerator[bytes, None] = self.encode_response(blocks)
         return encoded
 
@@ -142,18 +142,20 @@ class SpeechAPI(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no types
         os._exit(1)
 
 
-class _UsageObserver:
-    """Tells what a request took, once it has ended. An `Observer`."""
+class _Accountant:
+    """Tells where the time of a request went until its first audio, and at the end what it took. An `Observer`."""
 
-    def __init__(self, request: SpeechRequest, on_usage: Callable[[Usage], None]) -> None:
+    def __init__(self, request: SpeechRequest, tell: Callable[[Account], None]) -> None:
         self._request = request
-        self._on_usage = on_usage
+        self._tell = tell
 
     def observe(self, event: Event) -> None:
-        """Wait for the end."""
-        if isinstance(event, SpeechFinished):
+        """Wait for these."""
+        if isinstance(event, FirstAudio):
+            self._tell(event.stages)
+        elif isinstance(event, SpeechFinished):
             counted = event.prompt_tokens
-            self._on_usage(Usage(len(self._request.text) if counted is None else counted, event.tokens))
+            self._tell(Usage(len(self._request.text) if counted is None else counted, event.tokens))
 
 
 async def _ready_synthesizer(make: MakeSynthesizer, device: str) -> SpeechSynthesizer:

@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from orpheus_tts.adapters.litserve.wire import (
+    Account,
     ChannelError,
     Failure,
     Kind,
@@ -30,6 +31,7 @@ from orpheus_tts.adapters.litserve.wire import (
 )
 from orpheus_tts.domain.errors import OrpheusError
 from orpheus_tts.domain.pcm import AudioBlock
+from orpheus_tts.ports.observer import SpeechStages
 
 if TYPE_CHECKING:
     from orpheus_tts.domain.chunker import Chunk
@@ -40,9 +42,9 @@ HIGH_WATER_BYTES = 64 * 1024
 BACKLOG = 1024
 HEALTH_TIMEOUT_SECONDS = 1.0
 
-# A request's JSON to frames, those of a block at a time (`block_frames`). The second argument is told what they took,
-# before they end.
-Speak = Callable[[dict[str, Any], Callable[[Usage], None]], AsyncGenerator[bytes, None]]
+# A request's JSON to frames, those of a block at a time (`block_frames`). The second argument is told where the time
+# went, if that is known, before the first of them, and what they took before they end.
+Speak = Callable[[dict[str, Any], Callable[[Account], None]], AsyncGenerator[bytes, None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -114,8 +116,15 @@ class ChannelServer:
 
         leaving.add_done_callback(cancel)
         told: list[Usage] = []
+
+        def tell(account: Account) -> None:
+            if isinstance(account, Usage):
+                told.append(account)
+            else:
+                writer.write(frame(Kind.STAGES, to_json(asdict(account))))
+
         try:
-            async with aclosing(self._speak_hook(request, told.append)) as blocks:
+            async with aclosing(self._speak_hook(request, tell)) as blocks:
                 async for frames in blocks:
                     await _send(writer, frames)
             last = frame(Kind.END, to_json(asdict(told[-1])))
@@ -131,14 +140,15 @@ class ChannelServer:
 
 
 async def speak(
-    path: Path, request: Mapping[str, Any], on_usage: Callable[[Usage], None]
+    path: Path, request: Mapping[str, Any], tell: Callable[[Account], None]
 ) -> AsyncGenerator[AudioBlock, None]:
     """The HTTP process's end: ask a worker to speak. Closing the generator cancels the work there.
 
     Args:
         path: The worker's socket.
         request: As of `request_to_json`.
-        on_usage: Told what the answer took, before it ends.
+        tell: Told where the time went when the first audio has come, if the worker says so, and what the answer took
+            before it ends.
 
     Yields:
         Blocks of audio as the worker spoke them, no faster than they are taken.
@@ -159,8 +169,10 @@ async def speak(
             elif kind is Kind.CHUNK:
                 chunk = chunk_from_bytes(payload)
             elif kind is Kind.END:
-                on_usage(Usage(**json.loads(payload)))
+                tell(Usage(**json.loads(payload)))
                 return
+            elif kind is Kind.STAGES:
+                tell(SpeechStages(**json.loads(payload)))
             elif kind is Kind.FAILURE:
                 raise SpeechFailureError(Failure.from_bytes(payload))
             else:

@@ -10,11 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orpheus_tts.adapters.litserve.errors import INTERNAL_ERROR, SHUTTING_DOWN
-from orpheus_tts.adapters.litserve.exchange import Exchange
+from orpheus_tts.adapters.litserve.exchange import ID_HEADER, Exchange
 from orpheus_tts.ports import ServerEvent, ServerObserver
 from orpheus_tts.ports.server_observer import RequestReceived
 
-_ID_HEADER = "x-request-id"
 # Harmless in headers and logs, and long enough for any tracing scheme.
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SPEECH_PATHS = frozenset({"/v1/audio/speech", "/audio/speech"})
@@ -42,7 +41,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get(_ID_HEADER, "")
+        given = headers.get(ID_HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
         path = scope["path"]
         received = RequestReceived(
@@ -70,7 +69,7 @@ class RequestMiddleware:
         async def noted_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.begin(message["status"])
-                MutableHeaders(scope=message)[_ID_HEADER] = scope["state"]["request_id"]
+                MutableHeaders(scope=message).update(exchange.headers)
             await send(message)
             if message["type"] == "http.response.body":
                 exchange.sent(len(message.get("body", b"")), last=not message.get("more_body", False))

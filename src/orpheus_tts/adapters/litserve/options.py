@@ -36,7 +36,8 @@ class SpeechSynthesizer(Protocol):
 
         Args:
             request: What to say.
-            observer: Is told of the end (`SpeechFinished`) before the generator ends.
+            observer: Is told of the end (`SpeechFinished`) before the generator ends; and, best of all, of the first
+                audio (`FirstAudio`) before its block, so that clients can be told where the time went.
 
         Raises:
             OrpheusError: As in `orpheus_tts.domain.errors`.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orpheus_tts.adapters.litserve.channel import ask_health, speak
-from orpheus_tts.adapters.litserve.wire import SpeechFailureError, Usage, WorkerLostError, WorkerUnavailableError
+from orpheus_tts.adapters.litserve.wire import Account, SpeechFailureError, WorkerLostError, WorkerUnavailableError
 from orpheus_tts.domain.errors import DecoderStalledError, EngineDeadError
 from orpheus_tts.domain.pcm import AudioBlock
 
@@ -51,7 +51,7 @@ class WorkerPool:
         self._in_flight = dict.fromkeys(paths, 0)
 
     async def speak(
-        self, request: Mapping[str, Any], on_usage: Callable[[Usage], None]
+        self, request: Mapping[str, Any], tell: Callable[[Account], None]
     ) -> AsyncGenerator[AudioBlock, None]:
         """Ask the worker with the fewest requests in flight, or the next one if nobody listens there.
 
@@ -60,7 +60,7 @@ class WorkerPool:
 
         Args:
             request: As of `request_to_json`.
-            on_usage: Told what the answer took, before it ends.
+            tell: As of `channel.speak`.
 
         Yields:
             Blocks of audio as the worker spoke them.
@@ -75,7 +75,7 @@ class WorkerPool:
             self._in_flight[path] = self._in_flight.pop(path) + 1
             begun = False
             try:
-                async with aclosing(speak(path, request, on_usage)) as blocks:
+                async with aclosing(speak(path, request, tell)) as blocks:
                     async for block in blocks:
                         begun = True
                         yield block

@@ -285,7 +285,7 @@ def _middlewares(options: ServeOptions) -> list[tuple[type, dict[str, Any]]]:
         "allow_origins": options.cors_origins,
         "allow_methods": ("GET", "HEAD", "POST"),
         "allow_headers": ("*",),
-        "expose_headers": ("x-request-id", "x-should-retry", "retry-after"),
+        "expose_headers": ("x-request-id", "x-should-retry", "retry-after", "server-timing"),
     }
     return [
         *([(KeyMiddleware, keys)] if options.api_keys else []),

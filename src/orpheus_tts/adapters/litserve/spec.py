@@ -27,9 +27,10 @@ from orpheus_tts.adapters.litserve.framing import EVENTS_DESCRIPTION, EVENTS_MED
 from orpheus_tts.adapters.litserve.options import ServeOptions
 from orpheus_tts.adapters.litserve.pool import WorkerPool
 from orpheus_tts.adapters.litserve.response import SpeechResponse
-from orpheus_tts.adapters.litserve.wire import request_to_json
+from orpheus_tts.adapters.litserve.wire import Account, request_to_json
 from orpheus_tts.domain.voices import VOICES, aliases_of
 from orpheus_tts.ports import ServerMetrics
+from orpheus_tts.ports.observer import SpeechStages
 from orpheus_tts.ports.server_observer import StreamMode
 
 NAME = "Orpheus TTS"
@@ -159,9 +160,17 @@ def add_speech(router: APIRouter, options: ServeOptions, pool: WorkerPool, admis
         framing = order.framing()
         ticket = admission.ticket(characters=len(order.request.text), key=getattr(request.state, "key", None))
         traced = replace(order.request, traceparent=options.traceparent(order.request.request_id))
-        blocks = ticket.noting(pool.speak(request_to_json(traced), framing.take_usage))
+        exchange = request.state.exchange
+
+        def tell(account: Account) -> None:
+            if isinstance(account, SpeechStages):
+                exchange.came(account)
+            else:
+                framing.take_usage(account)
+
+        blocks = ticket.noting(pool.speak(request_to_json(traced), tell))
         track = SpeechTrack(order.output, options.make_tempo(order.speed), complete=not order.stream)
-        request.state.exchange.ordered(order.request, *_manner(body, options), track)
+        exchange.ordered(order.request, *_manner(body, options), track)
         timestamps = order.timestamps(order.speed)
         pieces = encoded(blocks, track, timestamps, in_thread=order.output.compresses or order.speed != 1)
         return SpeechResponse(

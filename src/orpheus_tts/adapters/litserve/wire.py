@@ -2,6 +2,7 @@
 
 A frame is one byte of kind, four of length (big endian), and the payload. Nothing is pickled: the payload is JSON, or
 PCM as signed 16-bit little-endian samples. An answer is audio, before the first of each chunk the chunk, and an end.
+Before the first audio the worker may say where the time went until it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from orpheus_tts.domain.chunker import Boundary, Chunk
 from orpheus_tts.domain.errors import InvalidRequestError, OrpheusError
 from orpheus_tts.domain.pcm import AudioBlock, pcm_bytes
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
+from orpheus_tts.ports.observer import SpeechStages
 
 _HEADER = struct.Struct(">BI")
 # Far above a request of a million characters (12 MB when every one is escaped) and any block of audio.
@@ -31,6 +33,7 @@ class Kind(IntEnum):
     END = 4  # last of a good answer: JSON of its `Usage`
     FAILURE = 5  # last of a failed one: JSON of a `Failure`
     CHUNK = 6  # answer: JSON of the chunk of text that the audio after it speaks
+    STAGES = 7  # answer: JSON of its `SpeechStages`, before the first audio
 
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -77,6 +80,10 @@ class Usage:
     def total_tokens(self) -> int:
         """Both."""
         return self.input_tokens + self.output_tokens
+
+
+Account = SpeechStages | Usage
+"""What is told of an answer beside its audio: where the time went until the first, and at the end what it took."""
 
 
 @dataclass(frozen=True, slots=True)
