@@ -120,9 +120,10 @@ class _SilenceTrimmer:
 
     def push(self, samples: Samples) -> Samples:
         """Shape (n,) in; what is known to be wanted out."""
-        sounds = np.flatnonzero(np.abs(samples) > self._threshold)
-        if sounds.size:
-            first, end = int(sounds[0]), int(sounds[-1]) + 1
+        sounds = np.abs(samples) > self._threshold
+        first = int(sounds.argmax()) if sounds.size else 0
+        if sounds.size and sounds[first]:
+            end = sounds.size - int(sounds[::-1].argmax())
             before = np.concatenate((self._held, samples[:first]))
             if not self._sounded:
                 before = before[max(0, before.size - self._lead) :]

@@ -13,6 +13,8 @@ AGREEING_CODES = 5
 # Better frames make up for worse ones, but only so far: a frame that shares no code with its counterpart always ends
 # the run, so that two pauses with a word between them do not add up to one loop.
 _MOST_CREDIT = AGREEING_CODES - 1
+# At most two codes of an agreeing frame differ, so one of its last three is the same; which few others have.
+_TELLTALES = slice(AGREEING_CODES - 1, CODES_PER_FRAME)
 _NO_CODE = -1
 
 
@@ -52,9 +54,10 @@ class LagRuns:
     def extend(self, frame: NDArray[np.int16]) -> None:
         """Add the next frame, shape (7, 1), codes in 0..4095."""
         earlier = self._history[:, self._end - self._lags : self._end]
-        margin = np.add.reduce(earlier == frame, axis=0, dtype=np.int16, initial=-AGREEING_CODES)
-        if self._longest or np.maximum.reduce(margin) >= 0:
-            self._count(margin)
+        if self._longest or np.count_nonzero(earlier[_TELLTALES] == frame[_TELLTALES]):
+            margin = np.add.reduce(earlier == frame, axis=0, dtype=np.int16, initial=-AGREEING_CODES)
+            if self._longest or np.maximum.reduce(margin) >= 0:
+                self._count(margin)
         if self._end == self._history.shape[1]:
             self._history[:, : self._reach] = self._history[:, -self._reach :]
             self._end = self._reach

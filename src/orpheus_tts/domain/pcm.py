@@ -31,9 +31,12 @@ class AudioBlock:
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Floating-point samples in -1..1 to 16-bit integers, clipped and rounded; not-a-number becomes silence."""
-    inside = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
-    scaled: NDArray[np.int16] = np.rint(inside * 32767.0).astype(np.int16)
-    return scaled
+    scaled = np.maximum(samples, -1.0)
+    np.minimum(scaled, 1.0, out=scaled)
+    scaled *= 32767.0
+    np.rint(scaled, out=scaled)
+    np.copyto(scaled, 0.0, where=np.isnan(scaled))
+    return scaled.astype(np.int16)
 
 
 def pcm_bytes(samples: NDArray[np.int16]) -> bytes:

@@ -32,6 +32,9 @@ TOKENS_PER_SECOND = SAMPLE_RATE / SAMPLES_PER_FRAME * CODES_PER_FRAME  # 82.03
 # Positions inside a frame of the codes of each SNAC codebook, coarse to fine.
 CODEBOOK_SLOTS = ((0,), (1, 4), (2, 3, 5, 6))
 
+# The ids of code 0, slot after slot, for batches as long as engines usually give.
+_FIRST_IDS = FIRST_AUDIO_TOKEN + CODEBOOK_SIZE * (np.arange(16 * CODES_PER_FRAME) % CODES_PER_FRAME)
+
 
 def codes_from_ids(ids: NDArray[np.integer[Any]], *, position: int = 0) -> NDArray[np.int64]:
     """Token ids to codes.
@@ -47,10 +50,9 @@ def codes_from_ids(ids: NDArray[np.integer[Any]], *, position: int = 0) -> NDArr
         TokenOutOfSlotError: The first id that is not a code of its slot; its `good_tokens` is its position.
     """
     ids = np.asarray(ids, dtype=np.int64)
-    slots = np.arange(position, position + ids.size) % CODES_PER_FRAME
-    codes = ids - FIRST_AUDIO_TOKEN - CODEBOOK_SIZE * slots
-    wrong = np.flatnonzero((codes < 0) | (codes >= CODEBOOK_SIZE))
-    if wrong.size:
+    codes: NDArray[np.int64] = ids - _first_ids(position, ids.size)
+    if np.bitwise_or.reduce(codes) & ~(CODEBOOK_SIZE - 1):  # a code is negative, or has a bit too many
+        wrong = np.flatnonzero((codes < 0) | (codes >= CODEBOOK_SIZE))
         at = position + int(wrong[0])
         raise TokenOutOfSlotError(at, int(ids[wrong[0]]), good_tokens=at)
     return codes
@@ -72,8 +74,7 @@ def ids_from_codes(codes: NDArray[np.integer[Any]], *, position: int = 0) -> NDA
     codes = np.asarray(codes, dtype=np.int64)
     if codes.size and not (codes.min() >= 0 and codes.max() < CODEBOOK_SIZE):
         raise ValueError(f"Codes must be in 0..{CODEBOOK_SIZE - 1}.")
-    slots = np.arange(position, position + codes.size) % CODES_PER_FRAME
-    return FIRST_AUDIO_TOKEN + CODEBOOK_SIZE * slots + codes
+    return _first_ids(position, codes.size) + codes
 
 
 def codebooks(
@@ -100,3 +101,11 @@ def frames_from_codebooks(
     for slots, book in zip(CODEBOOK_SLOTS, (coarse, middle, fine), strict=True):
         frames[:, slots] = np.asarray(book).reshape(-1, len(slots))
     return frames
+
+
+def _first_ids(position: int, count: int) -> NDArray[np.int64]:
+    """The ids of code 0 at so many positions of an answer, shape (count,), int64; not to be changed."""
+    start = position % CODES_PER_FRAME
+    if start + count <= _FIRST_IDS.size:
+        return _FIRST_IDS[start : start + count]
+    return FIRST_AUDIO_TOKEN + CODEBOOK_SIZE * (np.arange(start, start + count) % CODES_PER_FRAME)
