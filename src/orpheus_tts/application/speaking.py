@@ -70,6 +70,7 @@ class Speaking:
         self._chunks: Iterator[Chunk] = iter(())
         self._ahead: deque[tuple[ChunkSpeech, asyncio.Task[None]]] = deque()
         self._parallel = policy.parallel_chunks
+        self._generating = 0
         self._joiner = Joiner(policy.joins)
         self._begun = 0
         self._tokens = 0
@@ -130,7 +131,8 @@ class Speaking:
             yield speech, self._joiner.boundary(speech.chunk.boundary)
 
     def _begin_chunks(self) -> None:
-        while len(self._ahead) < self._parallel and (chunk := next(self._chunks, None)) is not None:
+        """Begin what may be generated now: called when a chunk has been generated, and when one has been read."""
+        while self._may_begin() and (chunk := next(self._chunks, None)) is not None:
             prompt = Prompt(chunk.text, self._request.speaker)
             self._count(prompt)
             speech = ChunkSpeech(
@@ -146,12 +148,18 @@ class Speaking:
                 on_retry=partial(self._retried, chunk.index),
             )
             self._begun += 1
+            self._generating += 1
             self._ahead.append((speech, asyncio.create_task(self._generate(speech))))
+
+    def _may_begin(self) -> bool:
+        return self._generating < self._parallel and len(self._ahead) < self._parallel + self._parallel // 2
 
     async def _generate(self, speech: ChunkSpeech) -> None:
         """Hold a place at the engine while the chunk is generated, but not while its samples wait for the reader."""
         async with self._turns.take(self, first=speech.chunk.index == 0):
             await speech.run()
+        self._generating -= 1
+        self._begin_chunks()
 
     def _count(self, prompt: Prompt) -> None:
         if isinstance(self._generator, PromptCounter):

@@ -54,8 +54,9 @@ class Synthesizer:
 
         Chunks of the text are generated in parallel and come out in order, joined. Closing the generator, or cancelling
         the task that awaits it, aborts all engine work before it returns. A reader that pauses holds back its own
-        generation: at most `parallel_chunks` chunks are ahead of it. Over all requests, `engine_chunks` are generated
-        at a time; the others wait their turn, first chunks before later ones (see `turns`).
+        generation: at most one and a half times `parallel_chunks` chunks are ahead of it. Over all requests,
+        `engine_chunks` are generated at a time; the others wait their turn, first chunks before later ones (see
+        `turns`).
 
         Args:
             request: What to say.

@@ -93,7 +93,7 @@ async def test_a_reader_that_pauses_keeps_no_place_from_others():
         for _ in range(3):
             spoken = await asyncio.wait_for(synthesizer.speak(SpeechRequest(text="Next one.")), 10)
             assert spoken.size
-        assert 2 >= generator.served.count("paused")
+        assert 3 >= generator.served.count("paused")  # two, and half as many ahead
 
 
 async def test_a_request_that_leaves_its_turn_asks_the_engine_for_nothing():
