@@ -18,7 +18,8 @@ from orpheus_tts.adapters.snac.checkpoint import load_snac
 from orpheus_tts.adapters.snac.memory import FittingPasses
 from orpheus_tts.adapters.snac.network import SnacNetwork
 from orpheus_tts.adapters.snac.noise import PERIOD_FRAMES, noise_table
-from orpheus_tts.adapters.snac.window import Window
+from orpheus_tts.adapters.snac.rows import Rows
+from orpheus_tts.adapters.snac.window import checked
 from orpheus_tts.domain.errors import DecoderError, is_out_of_memory
 from orpheus_tts.domain.tokens import CODEBOOK_SIZE, SAMPLES_PER_FRAME, codebooks
 from orpheus_tts.domain.windows import WindowPlanner
@@ -55,7 +56,7 @@ def network(snac_folder):
 @pytest.fixture(scope="session")
 def whole(network):
     """The samples of `random_frames(COUNT)`, decoded in one pass."""
-    return network.decode([Window(random_frames(COUNT), 0)])[0]
+    return network.decode([checked(random_frames(COUNT), 0)])[0]
 
 
 class TestContract(AudioDecoderContract):
@@ -177,8 +178,8 @@ async def test_a_stream_of_planned_windows_equals_the_whole(decoder, whole, arri
     blocks = []
     for count in sorted({min(total, COUNT) for total in np.cumsum(arrivals)} | {COUNT}):
         while window := planner.next(int(count), ended=count == COUNT):
-            samples = await decoder.decode(frames[window.start : window.stop], position=window.start)
-            blocks.append(samples[window.keep_from : window.keep_to])
+            part = {"position": window.start, "keep_from": window.keep_from, "keep_to": window.keep_to}
+            blocks.append(await decoder.decode_part(frames[window.start : window.stop], **part))
     assert_equal(whole, np.concatenate(blocks))
 
 
@@ -186,9 +187,51 @@ async def test_a_stream_of_planned_windows_equals_the_whole(decoder, whole, arri
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, COUNT - 6)), min_size=1, max_size=5))
 def test_a_pass_over_windows_of_many_lengths_equals_single_ones(network, windows):
     frames = random_frames(COUNT)
-    batch = [Window(frames[start : start + count], start) for count, start in windows]
+    batch = [checked(frames[start : start + count], start) for count, start in windows]
     for window, samples in zip(batch, network.decode(batch), strict=True):
         assert_equal(network.decode([window])[0], samples)
+
+
+parts = st.tuples(st.integers(1, 6), st.integers(0, COUNT - 6), st.integers(0, 2**20), st.integers(1, 2**20)).map(
+    lambda drawn: (drawn[0], drawn[1], drawn[2] % (drawn[0] * SAMPLES_PER_FRAME), drawn[3])
+)
+
+
+@few_examples
+@example([(1, 0, SAMPLES_PER_FRAME - 1, 1)])
+@example([(6, 3, REACH, 1), (6, 3, 0, 6 * SAMPLES_PER_FRAME), (2, 0, 0, 1)])
+@given(st.lists(parts, min_size=1, max_size=5))
+def test_parts_of_windows_are_the_same_whatever_else_is_wanted_in_the_pass(network, windows):
+    frames = random_frames(COUNT)
+    batch, expected = [], []
+    for count, start, low, size in windows:
+        high = min(low + size, count * SAMPLES_PER_FRAME)
+        batch.append(checked(frames[start : start + count], start, low, high))
+        expected.append(network.decode([checked(frames[start : start + count], start)])[0][low:high])
+    for samples, actual in zip(expected, network.decode(batch), strict=True):
+        assert_equal(samples, actual)
+
+
+@pytest.mark.parametrize(
+    ("index", "channels", "rate"), [(0, 768, 4), (1, 1024, 4), (2, 512, 32), (3, 256, 256), (4, 128, 1024)]
+)
+@pytest.mark.parametrize("low", range(120, 128))
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_stage_needs_the_steps_that_it_says_and_no_fewer(network, index, channels, rate, *, low, size):
+    """What is not a number spreads as far as a step is seen."""
+    stage, steps = network._stages[index], 256
+    first, last = stage.needs((low, low + size))
+
+    def spoilt(*unknown):
+        signal = torch.zeros(1, channels, steps)
+        signal[..., list(unknown)] = torch.nan
+        rows = Rows([checked(random_frames(steps), 0)], rate, torch.device("cpu"))
+        return bool(stage(signal, rows)[..., low : low + size].isnan().any())
+
+    with torch.inference_mode():
+        assert spoilt(first)
+        assert spoilt(last - 1)
+        assert not spoilt(*range(first), *range(last, steps))
 
 
 async def test_32_callers_at_once_get_what_each_would_alone(decoder):
@@ -201,7 +244,7 @@ async def test_32_callers_at_once_get_what_each_would_alone(decoder):
 
 async def test_a_long_utterance_decoded_in_pieces_equals_one_pass(decoder, network):
     frames = random_frames(75)
-    (expected,) = network.decode([Window(frames, 3)])
+    (expected,) = network.decode([checked(frames, 3)])
     assert_equal(expected, await decoder.decode(frames, position=3))
 
 
@@ -303,7 +346,7 @@ def test_what_torch_raises_for_want_of_memory_is_understood(of_cuda):
 
 def test_a_pass_that_runs_out_of_memory_goes_on_in_smaller_ones(network):
     """Of windows of different lengths each is decoded as it would be by itself."""
-    windows = [Window(random_frames(count, seed=count), position=7) for count in (2, 5, 3, 4, 2)]
+    windows = [checked(random_frames(count, seed=count), position=7) for count in (2, 5, 3, 4, 2)]
     passes = []
 
     def scarce(batch):

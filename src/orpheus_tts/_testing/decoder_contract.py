@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.domain.errors import DecoderError
 from orpheus_tts.domain.tokens import CODEBOOK_SIZE, CODES_PER_FRAME, SAMPLES_PER_FRAME
-from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.audio_decoder import AudioDecoder, PartDecoder
 
 
 class AudioDecoderContract(ABC):
@@ -77,6 +77,23 @@ class AudioDecoderContract(ABC):
                     high = window.size if stop == count else window.size - reach
                     offset = start * SAMPLES_PER_FRAME
                     self.assert_equal(whole[offset + low : offset + high], window[low:high])
+
+        self.run(test())
+
+    def test_a_part_is_what_the_window_has_there(self) -> None:
+        async def test() -> None:
+            async with self.decoder() as decoder:
+                if not isinstance(decoder, PartDecoder):
+                    return
+                frames = await self.frames(decoder, 8)
+                size = len(frames) * SAMPLES_PER_FRAME
+                for position in (0, 40_000):
+                    window = await decoder.decode(frames, position=position)
+                    for keep_from, keep_to in ((0, size), (0, 1), (size - 1, size), (5_000, 9_000)):
+                        part = await decoder.decode_part(
+                            frames, position=position, keep_from=keep_from, keep_to=keep_to
+                        )
+                        self.assert_equal(window[keep_from:keep_to], part)
 
         self.run(test())
 

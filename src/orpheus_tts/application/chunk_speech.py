@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.stages import StageClock
+from orpheus_tts.application.watched import WatchedDecoder
 from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import (
@@ -32,7 +33,6 @@ from orpheus_tts.domain.repetition import RepetitionDetector
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH, codes_from_ids, ids_from_codes
 from orpheus_tts.domain.windows import WindowPlanner
-from orpheus_tts.ports.audio_decoder import AudioDecoder
 from orpheus_tts.ports.token_generator import TokenBatch, TokenGenerator
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ChunkSpeech:
         sampling: Sampling,
         *,
         generator: TokenGenerator,
-        decoder: AudioDecoder,
+        decoder: WatchedDecoder,
         policy: SynthesisPolicy,
         request_id: str,
         first_hop: int,
@@ -213,9 +213,14 @@ class ChunkSpeech:
     async def _decode(self, *, ended: bool = False) -> None:
         while window := self._windows.next(self._spoken.frames, ended=ended):
             self._clock.enter("decode")
-            samples = await self._decoder.decode(self._spoken.window(window.start, window.stop), position=window.start)
+            samples = await self._decoder.decode_part(
+                self._spoken.window(window.start, window.stop),
+                position=window.start,
+                keep_from=window.keep_from,
+                keep_to=window.keep_to,
+            )
             self._clock.enter("frames")
-            self._ready.append((samples[window.keep_from : window.keep_to], self._clock.stages()))
+            self._ready.append((samples, self._clock.stages()))
             self._changed.set()
 
     def _keep(self, error: OrpheusError) -> None:

@@ -15,6 +15,7 @@ from orpheus_tts.application.chunk_speech import ChunkSpeech
 from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.stages import StageClock
 from orpheus_tts.application.turns import Turns
+from orpheus_tts.application.watched import WatchedDecoder
 from orpheus_tts.domain.chunker import Chunk
 from orpheus_tts.domain.errors import (
     DeadlineExceededError,
@@ -28,7 +29,6 @@ from orpheus_tts.domain.planning import SUFFICIENT_BUDGET, plan_chunks
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.domain.tokens import SAMPLE_RATE, SAMPLES_PER_FRAME
-from orpheus_tts.ports.audio_decoder import AudioDecoder
 from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, Observer, Outcome, SpeechFinished, SpeechStarted
 from orpheus_tts.ports.token_generator import PromptCounter, TokenGenerator
 
@@ -54,7 +54,7 @@ class Speaking:
         self,
         request: SpeechRequest,
         generator: TokenGenerator,
-        decoder: AudioDecoder,
+        decoder: WatchedDecoder,
         policy: SynthesisPolicy,
         *,
         turns: Turns,

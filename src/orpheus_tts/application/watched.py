@@ -1,7 +1,7 @@
 """The two engines' ports with an end to waiting: decorators that turn silence into errors."""
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from orpheus_tts.application.watch import Wait, WaitedInVainError, Watch
 from orpheus_tts.domain.errors import DecoderStalledError, EngineDeadError, EngineStalledError
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
-from orpheus_tts.ports.audio_decoder import AudioDecoder
+from orpheus_tts.ports.audio_decoder import AudioDecoder, PartDecoder
 from orpheus_tts.ports.token_generator import PromptCounter, TokenBatch, TokenGenerator
 
 
@@ -124,9 +124,26 @@ class WatchedDecoder:
         Raises:
             DecoderStalledError: No decode of anybody's returned for too long.
         """
+        return await self._returned(self._decoder.decode(frames, position=position))
+
+    async def decode_part(
+        self, frames: NDArray[np.integer[Any]], *, position: int, keep_from: int, keep_to: int
+    ) -> NDArray[np.float32]:
+        """As `PartDecoder` says, of any decoder: one that knows of no parts decodes all.
+
+        Raises:
+            DecoderStalledError: No decode of anybody's returned for too long.
+        """
+        if isinstance(self._decoder, PartDecoder):
+            return await self._returned(
+                self._decoder.decode_part(frames, position=position, keep_from=keep_from, keep_to=keep_to)
+            )
+        return (await self.decode(frames, position=position))[keep_from:keep_to]
+
+    async def _returned(self, decode: Awaitable[NDArray[np.float32]]) -> NDArray[np.float32]:
         try:
             with Wait(self._watch, alone=math.inf, together=self._limit) as wait:
-                samples = await self._decoder.decode(frames, position=position)
+                samples = await decode
                 wait.given()
         except WaitedInVainError:
             raise DecoderStalledError(

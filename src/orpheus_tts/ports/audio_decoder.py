@@ -52,3 +52,27 @@ class BatchTeller(Protocol):
     def tell_batches(self, listener: Callable[[int], None]) -> None:
         """Tell of each batch, on the event loop, how many calls were put into it. One listener at a time."""
         ...
+
+
+@runtime_checkable
+class PartDecoder(Protocol):
+    """What a decoder may offer beside its port: to leave out the work on samples of a window that nobody wants."""
+
+    async def decode_part(
+        self, frames: NDArray[np.integer[Any]], *, position: int, keep_from: int, keep_to: int
+    ) -> NDArray[np.float32]:
+        """Decode consecutive frames of one utterance, in part.
+
+        Args:
+            frames: As of `decode`.
+            position: As of `decode`.
+            keep_from: Index within the window of the first sample wanted.
+            keep_to: Index after the last; above `keep_from`, at most n * 2048.
+
+        Returns:
+            Shape (keep_to - keep_from,), float32: what `decode` has there.
+
+        Raises:
+            DecoderError: The codec failed.
+        """
+        ...

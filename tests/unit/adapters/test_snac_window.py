@@ -3,39 +3,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orpheus_tts.adapters.snac.window import Window, checked, pieces
+from orpheus_tts.adapters.snac.window import checked, pieces
 from orpheus_tts.domain.errors import DecoderError
 from orpheus_tts.domain.tokens import SAMPLES_PER_FRAME
 
 frames = st.integers(1, 300).map(lambda count: np.arange(count * 7).reshape(count, 7))
 
 
-@given(frames, st.integers(0, 10**6), st.integers(7, 80))
-def test_pieces_join_to_the_window(frames, position, longest):
-    window = Window(frames, position)
-    end = 0
+def spans(count):
+    """Two different samples of a window of so many frames, in order."""
+    sample = st.integers(0, count * SAMPLES_PER_FRAME)
+    return st.tuples(sample, sample).filter(lambda drawn: drawn[0] != drawn[1]).map(sorted)
+
+
+@st.composite
+def windows(draw):
+    drawn = draw(frames)
+    low, high = draw(st.just((0, len(drawn) * SAMPLES_PER_FRAME)) | spans(len(drawn)))
+    return checked(drawn, draw(st.integers(0, 10**6)), low, high)
+
+
+@given(windows(), st.integers(7, 80))
+def test_pieces_join_to_the_wanted_part(window, longest):
+    end = window.low
     for piece in pieces(window, longest, 4757):
-        first = piece.window.position - position
-        assert np.array_equal(frames[first : first + len(piece.window)], piece.window.frames)
-        assert first * SAMPLES_PER_FRAME + piece.keep.start == end
-        end = first * SAMPLES_PER_FRAME + piece.keep.stop
-    assert end == len(frames) * SAMPLES_PER_FRAME
+        first = piece.position - window.position
+        assert np.array_equal(window.frames[first : first + len(piece)], piece.frames)
+        assert first * SAMPLES_PER_FRAME + piece.low == end
+        assert piece.high > piece.low
+        end = first * SAMPLES_PER_FRAME + piece.high
+    assert end == window.high
 
 
-@given(frames, st.integers(7, 80), st.integers(0, 3 * SAMPLES_PER_FRAME))
-def test_pieces_are_short_and_hold_their_context(frames, longest, receptive_field):
-    for piece in pieces(Window(frames, 0), longest, receptive_field):
-        size = len(piece.window) * SAMPLES_PER_FRAME
-        begins = piece.window.position == 0
-        ends = piece.window.position + len(piece.window) == len(frames)
-        assert len(piece.window) <= longest
-        assert piece.keep.start >= (0 if begins else receptive_field)
-        assert size - piece.keep.stop >= (0 if ends else receptive_field)
+@given(windows(), st.integers(7, 80), st.integers(0, 3 * SAMPLES_PER_FRAME))
+def test_pieces_are_short_and_hold_their_context(window, longest, receptive_field):
+    for piece in pieces(window, longest, receptive_field):
+        size = len(piece) * SAMPLES_PER_FRAME
+        begins = piece.position == window.position
+        ends = piece.position + len(piece) == window.position + len(window)
+        assert len(piece) <= longest
+        assert begins or piece.low >= receptive_field
+        assert ends or size - piece.high >= receptive_field
 
 
 def test_a_short_window_is_one_piece():
-    window = Window(np.zeros((60, 7), np.int64), 3)
-    assert [(piece.window.position, len(piece.window)) for piece in pieces(window, 60, 4757)] == [(3, 60)]
+    window = checked(np.zeros((60, 7), np.int64), 3, 1000, 2000)
+    assert [window] == list(pieces(window, 60, 4757))
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint16])
@@ -67,6 +80,12 @@ def test_a_window_is_a_copy():
 def test_what_is_no_frames_is_refused(frames, message):
     with pytest.raises(DecoderError, match=message):
         checked(frames, 0)
+
+
+@pytest.mark.parametrize(("keep_from", "keep_to"), [(-1, 5), (5, 5), (6, 5), (0, 2049), (2048, 2049), (2048, None)])
+def test_a_part_outside_the_window_is_refused(keep_from, keep_to):
+    with pytest.raises(DecoderError, match="not a part"):
+        checked(np.zeros((1, 7), np.int64), 0, keep_from, keep_to)
 
 
 def test_a_negative_position_is_refused():

@@ -15,7 +15,7 @@ from orpheus_tts.domain.tokens import CODES_PER_FRAME
 
 if TYPE_CHECKING:
     from orpheus_tts.adapters.snac.network import SnacNetwork
-    from orpheus_tts.ports import AudioDecoder, BatchTeller
+    from orpheus_tts.ports import AudioDecoder, BatchTeller, PartDecoder
 
 DEFAULT_MODEL = "hubertsiuzdak/snac_24khz"
 
@@ -93,14 +93,23 @@ class SnacDecoder:
             DecoderError: The frames are not integers of shape (n, 7) in 0..4095 with n at least 1, the position is
                 negative, the network failed, or the decoder is closed.
         """
+        return await self._decode(checked(frames, position))
+
+    async def decode_part(
+        self, frames: NDArray[np.integer[Any]], *, position: int, keep_from: int, keep_to: int
+    ) -> NDArray[np.float32]:
+        """Decode what these samples of the window depend on, and no more; see `PartDecoder`.
+
+        Raises:
+            DecoderError: As of `decode`, or the window has no such samples.
+        """
+        return await self._decode(checked(frames, position, keep_from, keep_to))
+
+    async def _decode(self, window: Window) -> NDArray[np.float32]:
         batcher = self._batcher
         if batcher is None:
             raise DecoderError("The decoder is closed.")
-        window = checked(frames, position)
-        samples = [
-            (await batcher.submit(piece.window))[piece.keep]
-            for piece in pieces(window, self._longest, self._receptive_field)
-        ]
+        samples = [await batcher.submit(piece) for piece in pieces(window, self._longest, self._receptive_field)]
         return samples[0] if len(samples) == 1 else np.concatenate(samples)
 
     def tell_batches(self, listener: Callable[[int], None]) -> None:
@@ -161,3 +170,4 @@ def _load_parts(model: str, device: str) -> tuple[Any, Any]:
 if TYPE_CHECKING:
     _: AudioDecoder = SnacDecoder()
     _teller: BatchTeller = SnacDecoder()
+    _parts: PartDecoder = SnacDecoder()

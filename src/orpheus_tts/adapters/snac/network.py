@@ -1,27 +1,26 @@
 """SNAC's decoder half as inference wants it: reproducible, batched over windows of different lengths, light on memory.
 
 Weights and layers are those of the `snac` package; what differs is how they are run. Weight norm is folded, the noise
-depends on the place in the utterance, element-wise work is done in place (fresh tensors cost page faults), and in a
-batch everything beyond a window's own end is zero before each convolution, as the convolution's padding would be.
+depends on the place in the utterance, and element-wise work is done in place (fresh tensors cost page faults). Between
+stages the signal is cropped to what the wanted samples depend on: nearly all of a window's context is for the first
+stages, which are cheap. In a batch everything beyond a window's own end is zero before each convolution, as the
+convolution's padding would be.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from snac import SNAC
-from snac.layers import DecoderBlock, NoiseBlock, ResidualUnit, Snake1d
 from torch import nn
 from torch.nn.utils import parametrize
 
-from orpheus_tts.adapters.snac.noise import PERIOD_FRAMES, noise_table
+from orpheus_tts.adapters.snac.layers import LATENTS_PER_FRAME, Stage, stages
+from orpheus_tts.adapters.snac.rows import Range, Rows
 from orpheus_tts.adapters.snac.window import Window
-from orpheus_tts.domain.tokens import CODEBOOK_SLOTS, CODES_PER_FRAME, SAMPLES_PER_FRAME, codebooks
-
-_LATENTS_PER_FRAME = len(CODEBOOK_SLOTS[-1])
+from orpheus_tts.domain.tokens import CODES_PER_FRAME, codebooks
 
 
 class SnacNetwork:
@@ -41,7 +40,7 @@ class SnacNetwork:
         model.requires_grad_(requires_grad=False).to(device)
         self._device = device
         self._quantizer = model["quantizer"]
-        self._layers = tuple(_layers(model["decoder"], device))
+        self._stages = stages(model["decoder"], device)
         self.receptive_field = _receptive_field(model["decoder"])
 
     def decode(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -51,17 +50,19 @@ class SnacNetwork:
             windows: At least one, of any lengths; the shorter ones are padded to the longest.
 
         Returns:
-            For each window of n frames its samples, shape (n * 2048,), float32. They depend on nothing but the window.
+            For each window its wanted samples, shape (high - low,), float32. They depend on nothing but the window.
         """
-        longest = max(map(len, windows))
+        wanted = [(window.low, window.high) for window in windows]
         with torch.inference_mode(), _exact_convolutions():
-            batch = _Batch(windows, longest, self._device)
-            signal = self._quantizer.from_codes(_codes(windows, longest, self._device))
-            batch.silence_ends(signal)
-            for layer in self._layers:
-                signal = layer(signal, batch)
+            rows = Rows(windows, LATENTS_PER_FRAME, self._device)
+            signal = rows.silence_ends(self._quantizer.from_codes(_codes(windows, self._device)))
+            for stage, needed in zip(self._stages, _needed(self._stages, wanted), strict=True):
+                signal = stage(rows.crop(signal, needed), rows)
             samples: NDArray[np.float32] = signal.squeeze(1).float().cpu().numpy()
-        return [row[: len(window) * SAMPLES_PER_FRAME].copy() for row, window in zip(samples, windows, strict=True)]
+        return [
+            row[low - first : high - first].copy()
+            for row, first, (low, high) in zip(samples, rows.firsts, wanted, strict=True)
+        ]
 
     def release_memory(self) -> None:
         """Give the blocks that torch keeps for later back to the device, for others or to be cut anew."""
@@ -76,121 +77,23 @@ def _exact_convolutions() -> Any:
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
-def _codes(windows: Sequence[Window], longest: int, device: torch.device) -> list[torch.Tensor]:
-    """The three codebooks' codes, shapes (batch, longest), (batch, 2 * longest) and (batch, 4 * longest)."""
-    frames = np.zeros((len(windows), longest, CODES_PER_FRAME), dtype=np.int64)
+def _codes(windows: Sequence[Window], device: torch.device) -> list[torch.Tensor]:
+    """The three codebooks' codes, shapes (batch, n), (batch, 2n) and (batch, 4n) for n frames of the longest window."""
+    frames = np.zeros((len(windows), max(map(len, windows)), CODES_PER_FRAME), dtype=np.int64)
     for row, window in zip(frames, windows, strict=True):
         row[: len(window)] = window.frames
     books = codebooks(frames)
     return [torch.from_numpy(book.reshape(len(windows), -1)).to(device) for book in books]
 
 
-class _Batch:
-    """Where each row of a batch begins in its utterance and where it ends."""
-
-    def __init__(self, windows: Sequence[Window], longest: int, device: torch.device) -> None:
-        lengths = [len(window) for window in windows]
-        self._longest = longest
-        self._lengths = torch.tensor(lengths, device=device)
-        self._ragged = min(lengths) < longest
-        # Reduced here because a position may be any size.
-        self._starts = torch.tensor([window.position % PERIOD_FRAMES for window in windows], device=device)
-
-    def places(self, steps: int) -> torch.Tensor:
-        """Each step's place in its utterance modulo the noise's period, shape (batch, steps), int64."""
-        per_frame = steps // self._longest
-        places = self._starts[:, None] * per_frame + torch.arange(steps, device=self._starts.device)
-        return places.remainder_(PERIOD_FRAMES * per_frame)
-
-    def silence_ends(self, signal: torch.Tensor) -> torch.Tensor:
-        """Zero, in place, what lies beyond each row's end. `signal`: shape (batch, channels, steps)."""
-        if not self._ragged:
-            return signal
-        steps = signal.shape[-1]
-        ends = self._lengths[:, None, None] * (steps // self._longest)
-        return signal.masked_fill_(torch.arange(steps, device=signal.device) >= ends, 0.0)
-
-
-class _Layer(Protocol):
-    """One step of the decoder. `signal` and what is returned: shape (batch, channels, steps), float32."""
-
-    def __call__(self, signal: torch.Tensor, batch: _Batch) -> torch.Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """A module that looks at nothing but the signal."""
-
-    module: nn.Module
-
-    def __call__(self, signal: torch.Tensor, batch: _Batch) -> torch.Tensor:  # noqa: ARG002 - as _Layer says
-        return self.module(signal)
-
-
-@dataclass(frozen=True, slots=True)
-class _Snake:
-    """x + sin(ax)^2 / a. A convolution follows every one of them, so this is also where ends are silenced."""
-
-    alpha: torch.Tensor
-    inverse: torch.Tensor
-
-    def __call__(self, signal: torch.Tensor, batch: _Batch) -> torch.Tensor:
-        waves = torch.mul(signal, self.alpha).sin_().square_()
-        return batch.silence_ends(torch.addcmul(signal, waves, self.inverse, out=waves))
-
-
-@dataclass(frozen=True, slots=True)
-class _Noise:
-    """Adds the signal's own projection, modulated by the table's noise."""
-
-    linear: nn.Module
-    table: torch.Tensor
-
-    def __call__(self, signal: torch.Tensor, batch: _Batch) -> torch.Tensor:
-        noise = self.table[batch.places(signal.shape[-1])].unsqueeze(1)
-        return self.linear(signal).mul_(noise).add_(signal)
-
-
-@dataclass(frozen=True, slots=True)
-class _Residual:
-    """Layers whose result is added to what they were given."""
-
-    layers: tuple[_Layer, ...]
-
-    def __call__(self, signal: torch.Tensor, batch: _Batch) -> torch.Tensor:
-        change = signal
-        for layer in self.layers:
-            change = layer(change, batch)
-        return change.add_(signal)
-
-
-def _layers(decoder: nn.Module, device: torch.device) -> Iterator[_Layer]:
-    """The decoder's modules in the order of the signal."""
-    steps_per_frame, noises = _LATENTS_PER_FRAME, 0
-    for module in _flat(decoder.model):
-        if isinstance(module, nn.ConvTranspose1d):
-            steps_per_frame *= module.stride[0]
-        if isinstance(module, NoiseBlock):
-            yield _Noise(module.linear, torch.from_numpy(noise_table(noises, steps_per_frame)).to(device))
-            noises += 1
-        else:
-            yield _layer(module)
-
-
-def _flat(modules: nn.Sequential) -> Iterator[nn.Module]:
-    for module in modules:
-        if isinstance(module, DecoderBlock):
-            yield from _flat(module.block)
-        else:
-            yield module
-
-
-def _layer(module: nn.Module) -> _Layer:
-    if isinstance(module, Snake1d):
-        return _Snake(module.alpha, (module.alpha + 1e-9).reciprocal())  # 1e-9: as in snac.layers.snake
-    if isinstance(module, ResidualUnit):
-        return _Residual(tuple(map(_layer, module.block)))
-    return _Plain(module)
+def _needed(stages: Sequence[Stage], wanted: Sequence[Range]) -> list[list[Range]]:
+    """For each stage the steps of its input that the wanted samples of each row depend on."""
+    needed: list[list[Range]] = []
+    output = list(wanted)
+    for stage in reversed(stages):
+        output = [stage.needs(steps) for steps in output]
+        needed.append(output)
+    return needed[::-1]
 
 
 def _fold_weight_norm(model: nn.Module) -> None:
