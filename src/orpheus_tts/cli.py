@@ -1,4 +1,4 @@
-"""The command line: serve, say, voices, check."""
+"""The command line: serve, say, voices, check, bench."""
 
 import asyncio
 import sys
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from orpheus_tts.bench.command import bench
 from orpheus_tts.domain.duration import speech_length
 from orpheus_tts.domain.errors import OrpheusError
 from orpheus_tts.domain.speech import SpeechRequest
@@ -126,6 +127,9 @@ def check(
 
     with _plain_errors():
         raise typer.Exit(0 if run(_settings(backend=backend), Console(soft_wrap=True)) else 1)
+
+
+app.command()(bench)
 
 
 async def _say(settings: Settings, request: SpeechRequest, sound: "SpeechFile", captions: "CaptionFile | None") -> None:
