@@ -15,7 +15,7 @@ import structlog
 
 from orpheus_tts.domain.errors import OrpheusError
 from orpheus_tts.ports.observer import ChunkRetried, Event, FirstAudio, SpeechFinished, SpeechStarted
-from orpheus_tts.ports.server_observer import RequestAnswered, ServerEvent
+from orpheus_tts.ports.server_observer import BlockSent, RequestAnswered, ServerEvent
 
 LogFormat = Literal["auto", "console", "json"]
 
@@ -120,18 +120,26 @@ class LoggingObserver:
 class AccessLog:
     """Logs each request when it has ended: those for speech at info, others at debug. A `ServerObserver`.
 
+    At debug also where the time to the first audio went.
+
     Args:
         log_text: Whether the text is part of the line.
     """
 
     def __init__(self, *, log_text: bool = False) -> None:
         self._log = structlog.stdlib.get_logger("orpheus_tts.access")
+        self._on_the_way = structlog.stdlib.get_logger("orpheus_tts.http")
         self._log_text = log_text
 
     def observe(self, event: ServerEvent) -> None:
         """Log the end of a request."""
-        if not isinstance(event, RequestAnswered):
-            return
+        if isinstance(event, RequestAnswered):
+            self._answered(event)
+        elif isinstance(event, BlockSent) and event.first:
+            fields = {"request_id": event.request_id, "seconds": event.seconds, **event.stages}
+            self._on_the_way.debug("first audio sent", **_data(fields))
+
+    def _answered(self, event: RequestAnswered) -> None:
         line: dict[str, Any] = {
             "request_id": event.request_id,
             "method": event.method,

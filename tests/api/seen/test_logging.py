@@ -35,7 +35,7 @@ def access(lines):
 def test_a_request_is_known_by_its_id_in_every_process(served, lines):
     served.speak("Retry this sentence, if you please.", headers={"x-request-id": "told-1"}).raise_for_status()
     told = lines("told-1")
-    assert {"speech started", "first audio", "chunk retried", "speech finished", "request"} <= {
+    assert {"speech started", "first audio", "first audio sent", "chunk retried", "speech finished", "request"} <= {
         line["event"] for line in told
     }
     assert ("completed", 200, "wav", "tara", 35) == tuple(

@@ -108,6 +108,9 @@ def test_a_trace_goes_from_the_client_through_both_processes(traced, spans):
         "orpheus_tts.voice": "tara",
     }.items() <= attributes(server).items()
     assert ["first audio"] == [event.name for event in server.events] == [event.name for event in worker.events]
+    [sent], [made] = server.events, worker.events
+    assert {"orpheus_tts.stage.prefill", "orpheus_tts.stage.decode"} < attributes(made).keys() < attributes(sent).keys()
+    assert attributes(made).items() < attributes(sent).items()
 
 
 def test_a_retry_is_an_event_and_a_failure_a_status(traced, spans, collector, wait_until):

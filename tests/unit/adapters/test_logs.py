@@ -8,7 +8,7 @@ import structlog
 from orpheus_tts.adapters.logs import AccessLog, LoggingObserver, configure_logging
 from orpheus_tts.domain.errors import EngineError
 from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, SpeechFinished, SpeechStages, SpeechStarted
-from orpheus_tts.ports.server_observer import RequestAnswered, RequestReceived, SpeechOrdered
+from orpheus_tts.ports.server_observer import BlockSent, RequestAnswered, RequestReceived, SpeechOrdered
 
 STARTED = SpeechStarted(request_id="r1", voice="tara", characters=12)
 STAGES = SpeechStages(queue=0.0, retry=0.0, prefill=0.05, frames=0.06, decode=0.01, join=0.003456)
@@ -128,6 +128,26 @@ def test_a_request_is_one_line_without_its_text(logged):
         "seconds": 1.25,
     } == line
     assert "secret" not in repr(ANSWERED)
+
+
+def test_where_the_time_to_the_first_audio_went_is_logged_for_the_curious(logged):
+    block = BlockSent(
+        request_id="r1",
+        order=ORDER,
+        size=4,
+        audio_seconds=0.1,
+        encode_cpu_seconds=0.0,
+        seconds=0.3,
+        first=True,
+        stages={"transport": 0.1, "prefill": 0.2},
+    )
+    for level in ("debug", "info"):
+        configure_logging(level, "json")
+        AccessLog().observe(block)
+        AccessLog().observe(replace(block, first=False, stages={}))
+    (line,) = logged()
+    assert {"event": "first audio sent", "seconds": 0.3, "transport": 0.1, "prefill": 0.2}.items() <= line.items()
+    assert "secret" not in str(line)
 
 
 def test_the_text_is_logged_if_that_is_asked_for(logged):

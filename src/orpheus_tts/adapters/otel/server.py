@@ -6,7 +6,7 @@ from opentelemetry.trace import NoOpTracer, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from orpheus_tts.adapters.otel.provider import SCOPE, make_provider
-from orpheus_tts.adapters.otel.spans import OpenSpans
+from orpheus_tts.adapters.otel.spans import OpenSpans, stage_attributes
 from orpheus_tts.ports.server_observer import BlockSent, RequestAnswered, RequestReceived, ServerEvent
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class OtelTracer:
             case RequestReceived(speech=True):
                 self._begin(event)
             case BlockSent(first=True):
-                self._spans.latest(event.request_id).add_event("first audio")
+                self._spans.latest(event.request_id).add_event("first audio", stage_attributes(event.stages))
             case RequestAnswered(speech=True):
                 self._end(event)
 

@@ -1,6 +1,7 @@
-"""Spans under way, by their request."""
+"""Spans under way, by their request, and what is said in them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
@@ -29,3 +30,8 @@ class OpenSpans:
         if not spans:
             del self._spans[request_id]
         return span
+
+
+def stage_attributes(stages: Mapping[str, float]) -> dict[str, float]:
+    """Where the time to the first audio went, seconds by stage, as attributes."""
+    return {f"orpheus_tts.stage.{name}": seconds for name, seconds in stages.items()}

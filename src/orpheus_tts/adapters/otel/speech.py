@@ -6,7 +6,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from orpheus_tts.adapters.otel.provider import SCOPE
-from orpheus_tts.adapters.otel.spans import OpenSpans
+from orpheus_tts.adapters.otel.spans import OpenSpans, stage_attributes
 from orpheus_tts.ports.observer import ChunkRetried, Event, FirstAudio, SpeechFinished, SpeechStarted
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -28,8 +28,7 @@ class OtelObserver:
             case SpeechStarted():
                 self._begin(event)
             case FirstAudio():
-                stages = {f"orpheus_tts.stage.{name}": seconds for name, seconds in asdict(event.stages).items()}
-                self._spans.latest(event.request_id).add_event("first audio", stages)
+                self._spans.latest(event.request_id).add_event("first audio", stage_attributes(asdict(event.stages)))
             case ChunkRetried():
                 self._spans.latest(event.request_id).add_event(
                     "retry",

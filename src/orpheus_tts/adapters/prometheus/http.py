@@ -15,6 +15,8 @@ from orpheus_tts.ports.server_observer import (
 FIRST_AUDIO_BUCKETS = (0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30)
 # Blocks hold up to 2.7 s of speech, so a gap beyond that means that a listener runs dry.
 _GAP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
+# From what passing a block on takes to a queue's patience.
+_STAGE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _NOT_KNOWN = "none"
 
 
@@ -48,6 +50,15 @@ class HttpInstruments:
             ("stream",),
             registry=None,
             buckets=FIRST_AUDIO_BUCKETS,
+        )
+        self._stages = Histogram(
+            "orpheus_tts_http_first_audio_stage_seconds",
+            "Where the time to the first audio went: request (reading it), transport (to the worker and back), queue, "
+            "retry (attempts that failed), prefill (up to the first token), frames (waiting for tokens), decode, join "
+            "(trimmed and in order), encode; for complete files complete, all that came after.",
+            ("stage",),
+            registry=None,
+            buckets=_STAGE_BUCKETS,
         )
         self._gap = Histogram(
             "orpheus_tts_http_block_gap_seconds",
@@ -90,6 +101,8 @@ class HttpInstruments:
         output = event.order.response_format
         if event.first:
             self._first_audio.labels(event.order.mode).observe(event.seconds)
+            for stage, seconds in event.stages.items():
+                self._stages.labels(stage).observe(seconds)
             self._waiting.dec()
         else:
             self._gap.observe(event.seconds)

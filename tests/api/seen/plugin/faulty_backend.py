@@ -1,4 +1,4 @@
-"""A backend that does to a text what its first word says: mute, fail, retry, crash, die; anything else is spoken.
+"""A backend that does to a text what its first word says: mute, fail, retry, stumble, crash, die; else it is spoken.
 
 What it complains about it quotes, as careless libraries do.
 """
@@ -9,6 +9,7 @@ import signal
 import numpy as np
 
 from orpheus_tts.backends import Backend
+from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import END_OF_SPEECH, FIRST_AUDIO_TOKEN, ids_from_codes
 from orpheus_tts.testing import SyntheticDecoder, SyntheticTokenGenerator
 
@@ -21,7 +22,7 @@ def answer(prompt, sampling, prefix):
         raise RuntimeError(f"cannot say {prompt.text!r}")
     if act == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    if act == "mute":
+    if act == "mute" or (act == "stumble" and sampling == Sampling()):  # later attempts are made with another
         return np.array([FIRST_AUDIO_TOKEN - 1])
     if act == "fail" or (act == "retry" and not prefix.size):
         # Two sound frames, then an id outside its slot.
