@@ -58,7 +58,7 @@ class ChunkSpeech:
         decoder: Turns frames into samples.
         policy: When an attempt has failed, and what then.
         request_id: For the engine's logs.
-        first_hop: Least samples of the first block.
+        least_hop: Least samples of a block, but for the last.
         clock: Times the stages of this chunk.
         on_retry: See `RetryListener`.
 
@@ -77,7 +77,7 @@ class ChunkSpeech:
         decoder: WatchedDecoder,
         policy: SynthesisPolicy,
         request_id: str,
-        first_hop: int,
+        least_hop: int,
         clock: StageClock,
         on_retry: RetryListener,
     ) -> None:
@@ -97,7 +97,7 @@ class ChunkSpeech:
         self._context = _CodeBuffer()  # what the engine goes on after: the same without loops
         self._resumed_at = 0  # frames of the context when the attempt began
         self._loop_began = 0  # frame of the context
-        self._windows = WindowPlanner(decoder.receptive_field, first_hop=first_hop)
+        self._windows = WindowPlanner(decoder.receptive_field, least_hop=least_hop)
         self._ready: deque[tuple[Samples, SpeechStages]] = deque()
         self._taken = 0
         self._changed = asyncio.Event()

@@ -33,7 +33,7 @@ from orpheus_tts.ports.observer import ChunkRetried, FirstAudio, Observer, Outco
 from orpheus_tts.ports.token_generator import PromptCounter, TokenGenerator
 
 # Nobody waits for the chunks after the first one, so their windows may be economical from the start.
-_LATER_FIRST_HOP = 8 * SAMPLES_PER_FRAME
+_LATER_LEAST_HOP = 8 * SAMPLES_PER_FRAME
 # Share of the engine's context that an answer may take; the rest is for the prompt.
 _ANSWER_SHARE = 0.85
 
@@ -143,7 +143,7 @@ class Speaking:
                 decoder=self._decoder,
                 policy=self._policy,
                 request_id=self._request.request_id,
-                first_hop=_LATER_FIRST_HOP if chunk.index else 1,
+                least_hop=_LATER_LEAST_HOP if chunk.index else 1,
                 clock=StageClock(self._started),
                 on_retry=partial(self._retried, chunk.index),
             )

@@ -31,19 +31,21 @@ class WindowPlanner:
     """Plans the windows of one utterance.
 
     The first block leaves as soon as one sample is final (for SNAC after three frames: 1,387 samples). Later ones wait
-    for half of what was emitted so far, up to `max_hop`: latency first, then economy, and a listener never runs dry on
-    an engine a third faster than real time. Which windows are planned depends on the number of frames alone, not on
-    when they come, so that the same codes give the same samples to the last bit.
+    for a frame, and another for each four that were emitted, up to `max_hop`: latency first, then economy. From an
+    engine a quarter faster than real time a listener gets every sample in time, if he would get it in time frame by
+    frame; from a slower one he waits in all for less than `max_hop`. Which windows are planned depends on the number
+    of frames alone, not on when they come, so that the same codes give the same samples to the last bit.
 
     Args:
         receptive_field: R above, in samples.
-        first_hop: Least new samples of the first block; larger where nobody is waiting yet.
-        max_hop: Most new samples a block waits for.
+        least_hop: Least new samples of a block; more than one where nobody is waiting yet.
+        max_hop: Most new samples a block waits for, unless `least_hop` is more. Eight frames of SNAC cost an eighth
+            more than frames of a whole utterance do (`benchmarks/snac_decode.py`), so more would save little.
     """
 
-    def __init__(self, receptive_field: int, *, first_hop: int = 1, max_hop: int = 32 * SAMPLES_PER_FRAME) -> None:
+    def __init__(self, receptive_field: int, *, least_hop: int = 1, max_hop: int = 8 * SAMPLES_PER_FRAME) -> None:
         self._receptive_field = receptive_field
-        self._first_hop = first_hop
+        self._least_hop = least_hop
         self._max_hop = max_hop
         self.emitted = 0
 
@@ -84,6 +86,6 @@ class WindowPlanner:
 
     def _hop(self) -> int:
         if not self.emitted:
-            return self._first_hop
-        whole_frames = max(1, self.emitted // 2 // SAMPLES_PER_FRAME)
-        return min(whole_frames * SAMPLES_PER_FRAME, self._max_hop)
+            return self._least_hop
+        grown = (1 + self.emitted // (4 * SAMPLES_PER_FRAME)) * SAMPLES_PER_FRAME
+        return max(self._least_hop, min(grown, self._max_hop))

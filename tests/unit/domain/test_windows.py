@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -68,7 +70,7 @@ def test_frame_by_frame_little_is_decoded_twice(reach, count):
         while window := planner.next(frames, ended=frames == count):
             decoded += window.stop - window.start
     context = 2 * reach / SAMPLES_PER_FRAME + 2
-    windows = 12 + count / 32
+    windows = 14 + count / 8
     assert decoded <= count + windows * context
 
 
@@ -108,8 +110,57 @@ def test_after_a_rewind_the_new_frames_decode_exactly(reach, count, data):
     assert np.array_equal(codec(new, reach), out)
 
 
-@pytest.mark.parametrize("first_hop", [1, 8 * SAMPLES_PER_FRAME])
-def test_the_first_hop_can_be_larger(first_hop):
-    planner = WindowPlanner(SNAC, first_hop=first_hop)
-    first = next(window for frames in range(1, 40) if (window := planner.next(frames)))
-    assert first_hop <= first.keep_to < first_hop + SAMPLES_PER_FRAME
+@pytest.mark.parametrize("least_hop", [1, 8 * SAMPLES_PER_FRAME, 40 * SAMPLES_PER_FRAME])
+def test_the_least_hop_can_be_larger(least_hop):
+    planner = WindowPlanner(SNAC, least_hop=least_hop)
+    windows = [window for frames in range(1, 200) if (window := planner.next(frames))]
+    assert least_hop <= windows[0].keep_to < least_hop + SAMPLES_PER_FRAME
+    assert all(window.keep_to - window.keep_from >= least_hop for window in windows)
+
+
+def lateness(planned, pace):
+    """How many samples' time a listener who starts with the first block waits for later ones, all in all.
+
+    Args:
+        planned: The blocks in order: the frame after which each comes, and how many samples are out with it.
+        pace: How many samples the engine makes while one is heard. Decoding takes no time.
+    """
+    started = planned[0][0] * SAMPLES_PER_FRAME / pace
+    heard = [0, *(emitted for _, emitted in planned)]
+    return max(
+        max(Fraction(0), frames * SAMPLES_PER_FRAME / pace - started - before)
+        for (frames, _), before in zip(planned, heard, strict=False)
+    )
+
+
+def schedule(reach, count, **hops):
+    planner, planned = WindowPlanner(reach, **hops), []
+    for frames in range(1, count + 1):
+        while planner.next(frames):
+            planned.append((frames, planner.emitted))
+    return planned
+
+
+paces = st.fractions(Fraction(1), Fraction(4), max_denominator=100)
+
+
+@given(reaches, st.integers(8, 400), paces)
+@example(SNAC, 117, Fraction(5, 4))
+@example(2048, 117, Fraction(5, 4))
+def test_an_engine_a_quarter_faster_than_real_time_never_keeps_a_listener_waiting_for_a_block_to_fill(
+    reach, count, pace
+):
+    frame_by_frame = schedule(reach, count, max_hop=SAMPLES_PER_FRAME)
+    late = lateness(schedule(reach, count), max(pace, Fraction(5, 4)))
+    assert lateness(frame_by_frame, max(pace, Fraction(5, 4))) == late
+    assert late < SAMPLES_PER_FRAME
+
+
+@given(reaches, st.integers(8, 400), paces)
+@example(SNAC, 400, Fraction(1))
+def test_an_engine_that_just_keeps_up_keeps_a_listener_waiting_for_less_than_the_largest_hop(reach, count, pace):
+    assert lateness(schedule(reach, count), pace) < 8 * SAMPLES_PER_FRAME
+
+
+def test_ten_seconds_of_snac_take_as_many_blocks_as_counted():
+    assert 22 == len(schedule(SNAC, 117))
