@@ -155,6 +155,13 @@ def test_http_answers_while_the_model_loads_and_stops_at_once(start, wait_until,
         assert_quiet(server)
 
 
+def test_no_worker_is_ready_before_it_has_warmed_up(start):
+    with start(warm_up_seconds=1.0) as server:
+        server.ready()
+        assert 1 == len(server.notes("warm-up"))
+        assert "model loaded and warmed up" in server.output()
+
+
 def test_a_killed_http_process_ends_the_server(start):
     with start() as server:
         server.ready()
@@ -176,6 +183,7 @@ def test_a_killed_http_process_ends_the_server(start):
     [
         ("unavailable", "There is no GPU here: set TTS_BACKEND=embedded."),
         ("bug", "The speech worker could not start on cpu: RuntimeError: a bug at start"),
+        ("cold", "The model is loaded, but does not speak."),
     ],
 )
 def test_a_first_start_that_fails_ends_the_server_with_one_sentence(start, failure, sentence):

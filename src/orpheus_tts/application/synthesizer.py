@@ -11,6 +11,7 @@ from orpheus_tts.application.policy import SynthesisPolicy
 from orpheus_tts.application.speaking import Speaking
 from orpheus_tts.application.turns import Turns
 from orpheus_tts.application.watched import WatchedDecoder, watched
+from orpheus_tts.domain.errors import BackendUnavailableError, DecoderOutOfMemoryError, OrpheusError
 from orpheus_tts.domain.pcm import AudioBlock
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.ports.audio_decoder import AudioDecoder
@@ -84,16 +85,26 @@ class Synthesizer:
             return np.concatenate([block.samples async for block in blocks])
 
     async def warm_up(self) -> None:
-        """Speak into the void until there is sound, so that the first caller does not pay for lazy initialisation.
+        """Get both engines ready, so that the first caller does not pay for lazy initialisation.
 
+        The decoder warms itself up if it can (`WarmUp`), then something is spoken into the void until there is sound.
         No observer is told.
 
         Raises:
-            OrpheusError: What `stream` raises: the backend does not work.
+            BackendUnavailableError: The backend does not work; says why in a sentence.
         """
         request = SpeechRequest(text="Hello there.", request_id="warm-up")
-        async with aclosing(self._speaking(request, _Unobserved()).blocks()) as blocks:
-            await anext(blocks)
+        try:
+            await self._decoder.warm_up()
+            async with aclosing(self._speaking(request, _Unobserved()).blocks()) as blocks:
+                await anext(blocks)
+        except DecoderOutOfMemoryError as error:
+            raise BackendUnavailableError(
+                "The model is loaded, but too little memory is left for the codec: lower TTS_GPU_MEMORY_UTILIZATION, "
+                "or set SNAC_DEVICE=cpu."
+            ) from error
+        except OrpheusError as error:
+            raise BackendUnavailableError(f"The model is loaded, but does not speak. {error}") from error
 
     async def aclose(self) -> None:
         """Release both engines. May be called twice."""

@@ -13,7 +13,7 @@ from orpheus_tts.application.watch import Wait, WaitedInVainError, Watch
 from orpheus_tts.domain.errors import DecoderStalledError, EngineDeadError, EngineStalledError
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
-from orpheus_tts.ports.audio_decoder import AudioDecoder, PartDecoder
+from orpheus_tts.ports.audio_decoder import AudioDecoder, PartDecoder, WarmUp
 from orpheus_tts.ports.token_generator import PromptCounter, TokenBatch, TokenGenerator
 
 
@@ -139,6 +139,11 @@ class WatchedDecoder:
                 self._decoder.decode_part(frames, position=position, keep_from=keep_from, keep_to=keep_to)
             )
         return (await self.decode(frames, position=position))[keep_from:keep_to]
+
+    async def warm_up(self) -> None:
+        """As `WarmUp` says; nothing if the decoder has nothing of the kind. However long it takes, it is waited for."""
+        if isinstance(self._decoder, WarmUp):
+            await self._decoder.warm_up()
 
     async def _returned(self, decode: Awaitable[NDArray[np.float32]]) -> NDArray[np.float32]:
         try:

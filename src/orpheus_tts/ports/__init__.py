@@ -1,6 +1,6 @@
 """What the core needs from outside, as protocols; adapters implement them, `orpheus_tts.testing` checks them."""
 
-from orpheus_tts.ports.audio_decoder import AudioDecoder, BatchTeller, PartDecoder
+from orpheus_tts.ports.audio_decoder import AudioDecoder, BatchTeller, PartDecoder, WarmUp
 from orpheus_tts.ports.observer import Observer
 from orpheus_tts.ports.output_format import OutputFormat
 from orpheus_tts.ports.request_tracer import RequestTracer
@@ -26,4 +26,5 @@ __all__ = [
     "SpeechTempo",
     "SpeechWriter",
     "TokenGenerator",
+    "WarmUp",
 ]

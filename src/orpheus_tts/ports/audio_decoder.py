@@ -76,3 +76,16 @@ class PartDecoder(Protocol):
             DecoderError: The codec failed.
         """
         ...
+
+
+@runtime_checkable
+class WarmUp(Protocol):
+    """What a decoder may offer beside its port: to do beforehand what its first calls would have to wait for."""
+
+    async def warm_up(self) -> None:
+        """Get ready: load what is loaded late, and find out whether there is enough memory. May take minutes.
+
+        Raises:
+            DecoderError: The codec does not work here.
+        """
+        ...

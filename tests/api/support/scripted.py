@@ -65,9 +65,11 @@ def configure_logging():
 
 
 class ScriptedSynthesizer:
-    def __init__(self, journal):
+    def __init__(self, journal, warm_up_seconds=0.0, warm_up_error=None):
         self.healthy = True
         self._journal = journal
+        self._warm_up_seconds = warm_up_seconds
+        self._warm_up_error = warm_up_error
 
     def _note(self, event, **data):
         line = json.dumps({"event": event, "pid": os.getpid(), "time": time.monotonic(), **data}) + "\n"
@@ -116,6 +118,9 @@ class ScriptedSynthesizer:
             await asyncio.sleep(1)
 
     async def warm_up(self):
+        await asyncio.sleep(self._warm_up_seconds)
+        if self._warm_up_error is not None:
+            raise self._warm_up_error
         self._note("warm-up")
 
     async def aclose(self):
@@ -124,11 +129,15 @@ class ScriptedSynthesizer:
 
 @dataclass(frozen=True)
 class MakeScripted:
-    """Picklable into workers. `fail_start`: what goes wrong there; `load_seconds`: how long loading blocks."""
+    """Picklable into workers.
+
+    `fail_start`: what goes wrong there; `load_seconds`: how long loading blocks; `warm_up_seconds`: what follows it.
+    """
 
     journal: str
     fail_start: str = ""
     load_seconds: float = 0.0
+    warm_up_seconds: float = 0.0
 
     def __call__(self, device):
         configure_logging()
@@ -137,4 +146,5 @@ class MakeScripted:
             raise errors.BackendUnavailableError("There is no GPU here: set TTS_BACKEND=embedded.")
         if self.fail_start == "bug":
             raise RuntimeError("a bug at start")
-        return ScriptedSynthesizer(self.journal)
+        cold = errors.BackendUnavailableError("The model is loaded, but does not speak.")
+        return ScriptedSynthesizer(self.journal, self.warm_up_seconds, cold if self.fail_start == "cold" else None)

@@ -159,12 +159,16 @@ class _Accountant:
 
 
 async def _ready_synthesizer(make: MakeSynthesizer, device: str) -> SpeechSynthesizer:
+    begun = time.monotonic()
     synthesizer = make(device)
+    loaded = time.monotonic()
     try:
         await synthesizer.warm_up()
     except BaseException:
         await synthesizer.aclose()
         raise
+    seconds = {"load_seconds": loaded - begun, "warm_up_seconds": time.monotonic() - loaded}
+    _log.info("model loaded and warmed up", **{name: round(took, 1) for name, took in seconds.items()})
     return synthesizer
 
 

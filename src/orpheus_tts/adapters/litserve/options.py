@@ -45,7 +45,11 @@ class SpeechSynthesizer(Protocol):
         ...
 
     async def warm_up(self) -> None:
-        """Get ready; the worker takes requests only afterwards."""
+        """Get ready; the worker takes requests only afterwards.
+
+        Raises:
+            BackendUnavailableError: It cannot speak here; says why in a sentence.
+        """
         ...
 
     async def aclose(self) -> None:
