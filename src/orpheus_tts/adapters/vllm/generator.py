@@ -11,6 +11,7 @@ import numpy as np
 from orpheus_tts.adapters.vllm.checkpoint import check_weights, read_tokenizer, read_vocabulary_size
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.engine import require_vllm, start_engine
+from orpheus_tts.adapters.vllm.sampling_limits import to_extra_args
 from orpheus_tts.domain.errors import (
     EngineDeadError,
     EngineError,
@@ -109,6 +110,8 @@ class VllmTokenGenerator:
             raise EngineError(f"The checkpoint's tokenizer does not suit Orpheus. {error}") from error
         if prefix.size and not (prefix.min() >= 0 and prefix.max() < self._vocabulary_size):
             raise EngineError(f"The prefix holds an id outside the vocabulary of {self._vocabulary_size}.")
+        if prefix.size % CODES_PER_FRAME:
+            raise EngineError(f"The prefix of {prefix.size} ids is not whole frames; slots are counted from its end.")
         return [*ids, *prefix.tolist()]
 
     def _room(self, ids: list[int]) -> int:
@@ -124,11 +127,8 @@ class VllmTokenGenerator:
 
         return SamplingParams(
             temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            min_p=sampling.min_p,
-            repetition_penalty=sampling.repetition_penalty,
             seed=sampling.seed,
+            extra_args=to_extra_args(sampling),
             max_tokens=min(sampling.max_tokens, room),
             stop_token_ids=[END_OF_SPEECH],
             detokenize=False,
