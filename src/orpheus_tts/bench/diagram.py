@@ -81,4 +81,4 @@ def _curve(axes: Axes, steps: list[Step]) -> None:
         lines += times.plot(loads, milliseconds, "s--", color=color, label=name)
     times.set(ylabel="milliseconds")
     times.set_ylim(bottom=0)
-    axes.legend(handles=lines, loc="best")
+    axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=len(lines), frameon=False)

@@ -46,7 +46,9 @@ class Load:
     @property
     def name(self) -> str:
         """As a heading."""
-        return f"{self.streams} streams" if self.streams is not None else f"{self.rate:g} requests/s"
+        if self.streams is None:
+            return f"{self.rate:g} requests/s"
+        return f"{self.streams} stream{'s' if self.streams > 1 else ''}"
 
 
 class Live:

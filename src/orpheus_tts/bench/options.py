@@ -58,9 +58,24 @@ class Options:
     seed: int = 0
 
     def parameters(self) -> dict[str, Any]:
-        """All of them for a report: keys and what headers say are left out."""
-        hidden = {"api_key": self.api_key is not None, "header": [name for name, _ in map(_header, self.header)]}
-        return {**asdict(self), "text": None if self.text is None else str(self.text), **hidden}
+        """All of them for a report, with the defaults of those that were not given and matter; without secrets."""
+        defaults = {
+            "streams": "1" if self.rate is None else None,
+            "duration": self._duration(),
+            "length": None if self.text is not None else "mix",
+            "ramp": 0.0 if self.rate is None else None,
+            **({"buffer": _BUFFER} if self.pace else {}),
+            **({"limit": _LIMIT, "by": CRITERIA[0], "most": _MOST, "slack": _SLACK} if self.find else {}),
+        }
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {
+            **dict.fromkeys(asdict(self)),
+            **defaults,
+            **given,
+            "text": None if self.text is None else str(self.text),
+            "api_key": self.api_key is not None,
+            "header": [name for name, _ in map(_header, self.header)],
+        }
 
     def plan(self) -> "Plan":
         """What to measure.
@@ -130,14 +145,16 @@ class Options:
                     raise ValueError(f"--{name} does nothing without {needed}.")
 
     def _loads(self) -> list[Load]:
-        duration = self.duration if self.duration is not None or self.requests is not None else _DURATION
-        common: dict[str, Any] = {"requests": self.requests, "duration": duration, "seed": self.seed}
+        common: dict[str, Any] = {"requests": self.requests, "duration": self._duration(), "seed": self.seed}
         if self.rate is not None:
             return [Load(rate=rate, **common) for rate in _numbers("--rate", self.rate, float)]
         streams = [int(each) for each in _numbers("--streams", self.streams or "1", int)]
         if self.find and len(streams) > 1:
             raise ValueError("With --find, --streams is the one number to begin with.")
         return [Load(streams=each, ramp=self.ramp or 0.0, **common) for each in streams]
+
+    def _duration(self) -> float | None:
+        return self.duration if self.duration is not None or self.requests is not None else _DURATION
 
     def _texts(self) -> Iterator[str]:
         if self.text is None:

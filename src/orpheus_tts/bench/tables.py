@@ -15,12 +15,11 @@ _LARGEST_LAG = 0.05
 def rendered(findings: Findings) -> Iterator[RenderableType]:
     """All there is to see, part by part."""
     steps = [step for step in findings.steps if step.summary.requests]
-    if len(steps) == 1:
-        yield _figures(steps[0])
-    elif steps:
-        yield _comparison(steps)
-    if steps and steps[-1].summary.stages:
-        yield _stages(steps[-1])
+    if steps:
+        yield _figures(steps[0]) if len(steps) == 1 else _comparison(steps)
+        if steps[-1].summary.stages:
+            yield ""
+            yield _stages(steps[-1])
     for step in steps:
         yield from _remarks(step)
     if findings.largest is not None:
@@ -45,9 +44,7 @@ def summary_line(step: Step) -> str:
 
 def _figures(step: Step) -> Table:
     summary = step.summary
-    table = Table("", "p50", "p95", "p99", "max", title=step.run.load.name, box=None, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = _table(step.run.load.name, "p50", "p95", "p99", "max")
     rows = {
         "Time to first audio, ms": summary.ttfa,
         "Time to headers, ms": summary.headers,
@@ -59,7 +56,6 @@ def _figures(step: Step) -> Table:
         table.add_row(name, *(_ms(distribution, each) for each in ("p50", "p95", "p99", "max")))
     factor = summary.real_time_factor
     table.add_row("Real-time factor", *(_factor(factor, each) for each in ("p50", "p95", "p99", "max")))
-    table.add_section()
     table.add_row("Requests completed", f"{summary.completed} of {summary.requests}")
     table.add_row("Answers that starved", f"{100 * summary.starved_streams:.1f} %")
     table.add_row("Seconds of audio/s", f"{summary.audio_per_second:.2f}")
@@ -70,35 +66,39 @@ def _figures(step: Step) -> Table:
 
 
 def _comparison(steps: list[Step]) -> Table:
-    table = Table("Load", box=None, pad_edge=False)
-    headings = "Done Errors TTFA-p50 p95 p99 Gap-p50 p95 p99 Starved-p99 RTF-p50 max Audio-s/s Requests/s"
-    for heading in headings.split():
-        table.add_column(heading.replace("-", " "), justify="right")
-    for step in steps:
-        summary = step.summary
-        table.add_row(
-            step.run.load.name,
-            str(summary.completed),
-            str(sum(summary.errors.values())),
-            *(_ms(summary.ttfa, each) for each in ("p50", "p95", "p99")),
-            *(_ms(summary.gap, each) for each in ("p50", "p95", "p99")),
-            _ms(summary.starved, "p99"),
-            *(_factor(summary.real_time_factor, each) for each in ("p50", "max")),
-            f"{summary.audio_per_second:.2f}",
-            f"{summary.requests_per_second:.2f}",
-        )
-    table.caption = "Times in milliseconds."
-    table.caption_justify = "left"
+    """A column for each run."""
+    closed = steps[0].run.load.streams is not None
+    loads = [f"{step.run.load.streams or step.run.load.rate:g}" for step in steps]
+    table = _table("Streams" if closed else "Requests/s asked", *loads)
+    summaries = [step.summary for step in steps]
+    table.add_row("Completed", *(str(each.completed) for each in summaries))
+    table.add_row("Errors", *(str(sum(each.errors.values())) for each in summaries))
+    for percentile in ("p50", "p95", "p99"):
+        table.add_row(f"TTFA {percentile}, ms", *(_ms(each.ttfa, percentile) for each in summaries))
+    for percentile in ("p50", "p95", "p99"):
+        table.add_row(f"Gap {percentile}, ms", *(_ms(each.gap, percentile) for each in summaries))
+    table.add_row("Starved p99, ms", *(_ms(each.starved, "p99") for each in summaries))
+    for which in ("p50", "max"):
+        table.add_row(f"Real-time factor {which}", *(_factor(each.real_time_factor, which) for each in summaries))
+    table.add_row("Seconds of audio/s", *(f"{each.audio_per_second:.1f}" for each in summaries))
+    table.add_row("Requests/s", *(f"{each.requests_per_second:.2f}" for each in summaries))
+    if any(step.complaint is not None for step in steps):
+        table.add_row("Real time", *("no" if step.complaint else "yes" for step in steps))
     return table
 
 
 def _stages(step: Step) -> Table:
-    title = f"Where the time to first audio went, {step.run.load.name}"
-    table = Table("Stage", title=title, box=None, title_justify="left")
-    for heading in ("p50, ms", "p95, ms"):
-        table.add_column(heading, justify="right")
+    table = _table(f"Time to first audio by stage, {step.run.load.name}", "p50, ms", "p95, ms")
     for name, distribution in step.summary.stages.items():
         table.add_row(name, _ms(distribution, "p50"), _ms(distribution, "p95"))
+    return table
+
+
+def _table(heading: str, *columns: str) -> Table:
+    """Names at the left, figures in columns."""
+    table = Table(heading, box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
     return table
 
 
