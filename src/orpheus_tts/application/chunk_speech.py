@@ -99,6 +99,7 @@ class ChunkSpeech:
         self._loop_began = 0  # frame of the context
         self._windows = WindowPlanner(decoder.receptive_field, least_hop=least_hop)
         self._ready: deque[tuple[Samples, SpeechStages]] = deque()
+        self._silent = True  # so far
         self._taken = 0
         self._changed = asyncio.Event()
         self._ended = False
@@ -221,6 +222,9 @@ class ChunkSpeech:
             )
             self._clock.enter("frames")
             self._ready.append((samples, self._clock.stages()))
+            self._silent = self._silent and self._policy.joins.silent(samples)
+            if self._silent:
+                self._windows.nothing_heard()
             self._changed.set()
 
     def _keep(self, error: OrpheusError) -> None:
@@ -291,6 +295,5 @@ class _CodeBuffer:
 
 
 def _before_end(batch: TokenBatch) -> tuple[TokenBatch, bool]:
-    """The ids before end-of-speech, and whether it is there."""
-    ends = np.flatnonzero(batch == END_OF_SPEECH)
-    return (batch[: ends[0]], True) if ends.size else (batch, False)
+    """The ids before end-of-speech, and whether it is there: it is the last of an answer."""
+    return (batch[:-1], True) if batch[-1] == END_OF_SPEECH else (batch, False)

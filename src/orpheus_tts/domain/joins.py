@@ -53,6 +53,10 @@ class JoinPolicy:
     fade: float = 0.008
     pauses: Mapping[Boundary, float] = field(default_factory=lambda: _PAUSES)
 
+    def silent(self, samples: Samples) -> bool:
+        """Whether these samples, shape (n,), are nothing but silence that would be cut before a chunk's first sound."""
+        return self.trim and not bool((np.abs(samples) > self.threshold).any())
+
 
 class Joiner:
     """Joins the chunks of one request. For each chunk in order: `push` its samples, then say its `boundary`.

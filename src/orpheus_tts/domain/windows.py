@@ -48,6 +48,7 @@ class WindowPlanner:
         self._least_hop = least_hop
         self._max_hop = max_hop
         self.emitted = 0
+        self._unheard = 0
 
     def next(self, frames: int, *, ended: bool = False) -> Window | None:
         """The next window once it is worth decoding.
@@ -83,9 +84,14 @@ class WindowPlanner:
     def rewind(self, samples: int) -> None:
         """Go on after that many samples: the later ones were dropped."""
         self.emitted = samples
+        self._unheard = min(self._unheard, samples)
+
+    def nothing_heard(self) -> None:
+        """Go on as at the beginning: what was emitted so far is silence that is cut, and somebody still waits."""
+        self._unheard = self.emitted
 
     def _hop(self) -> int:
         if not self.emitted:
             return self._least_hop
-        grown = (1 + self.emitted // (4 * SAMPLES_PER_FRAME)) * SAMPLES_PER_FRAME
+        grown = (1 + (self.emitted - self._unheard) // (4 * SAMPLES_PER_FRAME)) * SAMPLES_PER_FRAME
         return max(self._least_hop, min(grown, self._max_hop))

@@ -164,3 +164,13 @@ def test_an_engine_that_just_keeps_up_keeps_a_listener_waiting_for_less_than_the
 
 def test_ten_seconds_of_snac_take_as_many_blocks_as_counted():
     assert 22 == len(schedule(SNAC, 117))
+
+
+@given(reaches, st.integers(1, 60))
+def test_blocks_do_not_grow_while_nothing_is_heard(reach, count):
+    planner, waited = WindowPlanner(reach), []
+    for frames in range(1, count + 1):
+        while planner.next(frames):
+            planner.nothing_heard()
+            waited.append(frames)
+    assert list(range(waited[0], count + 1)) == waited if waited else count * SAMPLES_PER_FRAME <= reach
