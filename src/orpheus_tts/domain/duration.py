@@ -145,6 +145,6 @@ def _pace(character: str) -> float:
 
 def _is_spelled(word: str) -> bool:
     """Whether a word is an address, or a code of letters and digits such as "A4" or "x86_64"."""
-    if not word.isascii():
+    if word.isalpha() or not word.isascii():
         return False
     return "://" in word or "@" in word or word.startswith("www.") or bool(_LETTERS_AND_DIGITS.match(word))
