@@ -145,7 +145,9 @@ def _random_walk(hidden: int, generator: torch.Generator) -> tuple[torch.Tensor,
     """Embeddings and head, both (VOCABULARY_SIZE, hidden): from slot to slot, with a random liking for some codes."""
     device, content = generator.device, hidden - _CONTENT
     embeddings, head = torch.zeros(2, VOCABULARY_SIZE, hidden, device=device)
-    embeddings[:, _CONTENT:] = torch.randint(0, 2, (VOCABULARY_SIZE, content), generator=generator, device=device)
+    embeddings[:, _CONTENT:] = torch.randint(
+        0, 2, (VOCABULARY_SIZE, content), dtype=torch.int8, generator=generator, device=device
+    )
     embeddings[:, _CONTENT:].mul_(2).sub_(1)
     embeddings[:, _BIAS] = 1
     head[:, _BIAS] = -_FORBIDDEN
