@@ -105,6 +105,7 @@ class WatchedDecoder:
 
     def __init__(self, decoder: AudioDecoder, policy: StallPolicy) -> None:
         self._decoder = decoder
+        self._part_decoder = decoder if isinstance(decoder, PartDecoder) else None
         self._limit = policy.decode
         self._watch = Watch(policy.decode)
 
@@ -134,9 +135,9 @@ class WatchedDecoder:
         Raises:
             DecoderStalledError: No decode of anybody's returned for too long.
         """
-        if isinstance(self._decoder, PartDecoder):
+        if self._part_decoder is not None:
             return await self._returned(
-                self._decoder.decode_part(frames, position=position, keep_from=keep_from, keep_to=keep_to)
+                self._part_decoder.decode_part(frames, position=position, keep_from=keep_from, keep_to=keep_to)
             )
         return (await self.decode(frames, position=position))[keep_from:keep_to]
 

@@ -15,6 +15,7 @@ from litserve.loops.base import LitLoop
 
 from orpheus_tts.adapters.litserve.api import CLOSE_SECONDS, SpeechAPI
 from orpheus_tts.adapters.litserve.channel import ChannelServer
+from orpheus_tts.adapters.litserve.lifecycle import leave_start_up_alone
 from orpheus_tts.adapters.litserve.supervisor import ALIVE_EVERY_SECONDS
 
 _ENGINE_LOST = 4  # exit code: the worker has to be replaced
@@ -60,6 +61,7 @@ async def _serve(api: SpeechAPI, path: Path) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = ChannelServer(api.answer, lambda: api.synthesizer.healthy)
     await server.listen(path)
+    leave_start_up_alone()
     api.report_ready()
     beating = asyncio.create_task(_beat(api))
     while api.synthesizer.healthy and not stop.is_set():

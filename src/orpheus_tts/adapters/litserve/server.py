@@ -38,6 +38,7 @@ from orpheus_tts.adapters.litserve.lifecycle import (
     StopRequest,
     end,
     interrupts_blocked,
+    leave_start_up_alone,
     stop_on_signals,
     when_orphaned,
 )
@@ -154,6 +155,7 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         if self._options.tracer is not None:
             self._options.tracer.join(f"http-{number}")
         when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        leave_start_up_alone()
         yield
         if self._options.tracer is not None:
             await asyncio.to_thread(self._options.tracer.leave)
