@@ -317,7 +317,7 @@ class TestWildModel:
                 Sampling(top_k=1, repetition_penalty=2.0),
             ]
         )
-        budgets = [7, 11, 101, 211, 307, 401]
+        budgets = [7, 101, 211, 307, 401, 503]
         prefixes = [ids_from_codes(np.random.default_rng(n).integers(0, 4096, 7 * n)) for n in (0, 1, 20)]
 
         async def answer(number, sampling):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from orpheus_tts.domain.tokens import END_OF_SPEECH, FIRST_AUDIO_TOKEN, VOCABULARY_SIZE
 
 SPREAD = 2.0  # standard deviation of the logits
-END_LOGIT = 7.0  # of end-of-speech after any token; the likeliest of a slot's codes has about the same
+END_LOGIT = 5.5  # of end-of-speech after any token; a dozen of the 4,096 codes of a slot have more
 _BIAS = 8  # the dimension in which all of the checkpoints' embeddings have a 1
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from orpheus_tts.adapters.vllm.checkpoint import read_config
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.orphans import ENGINE_CORE
+from orpheus_tts.adapters.vllm.pruned_head import with_pruned_head
 from orpheus_tts.adapters.vllm.start_report import start_report
 from orpheus_tts.domain.errors import BackendUnavailableError
 
@@ -64,9 +66,11 @@ def start_engine(config: VllmConfig) -> Any:
         raise BackendUnavailableError(
             f"vLLM is installed but cannot be imported ({error}); try pip install --upgrade 'orpheus-tts[vllm]'"
         ) from error
+    architectures = read_config(config.model, config.revision).get("architectures")
+    arguments = with_pruned_head(config.all_engine_args, architectures)
     with start_report() as report:
         try:
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**config.all_engine_args))
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as error:  # noqa: BLE001 - whatever it is, a sentence is made of it
             root = report.failure()
             reason = _reason(error) if root is None else root.reason
