@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,6 @@ from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH, TOKENS_PER
 from orpheus_tts.domain.voices import VOICES
 
 PROMPT = Prompt("It was a quiet morning in the harbour when the captain first saw the light.", VOICES["tara"])
-PLAIN = Sampling(top_p=1.0, repetition_penalty=1.0)
-"""Temperature alone: what the rest of the sampling costs is the difference."""
-
 _NEAR = 1.05  # the search for the largest real-time number ends at neighbours this close
 
 
@@ -75,14 +73,19 @@ class Engine:
         return answer
 
     def raw(self, sampling: Sampling) -> Answer:
-        """From vLLM itself, one output a step."""
+        """From vLLM itself, with the same parameters: what the port costs is the difference."""
+
+        def answer(prefix: NDArray[np.int64], tokens: int) -> AsyncGenerator[Any, None]:
+            return self._outputs(prefix, self.generator._parameters(sampling, room=tokens))  # noqa: SLF001 - the same
+
+        return answer
+
+    def plain_vllm(self, sampling: Sampling) -> Answer:
+        """From vLLM itself, with its own penalty and top_p, which look at the whole vocabulary."""
         from vllm import SamplingParams  # noqa: PLC0415 - loads torch
         from vllm.sampling_params import RequestOutputKind  # noqa: PLC0415
 
-        prompt = self.generator._input_ids(PROMPT, np.empty(0, np.int64))  # noqa: SLF001 - the same for both
-
-        async def answer(prefix: NDArray[np.int64], tokens: int) -> AsyncGenerator[Any, None]:
-            self._serial += 1
+        def answer(prefix: NDArray[np.int64], tokens: int) -> AsyncGenerator[Any, None]:
             parameters = SamplingParams(
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
@@ -92,11 +95,16 @@ class Engine:
                 detokenize=False,
                 output_kind=RequestOutputKind.DELTA,
             )
-            asked = {"prompt_token_ids": [*prompt, *prefix.tolist()]}
-            async for output in self._core.generate(asked, parameters, f"raw-{self._serial}"):
-                yield output.outputs[0].token_ids
+            return self._outputs(prefix, parameters)
 
         return answer
+
+    async def _outputs(self, prefix: NDArray[np.int64], parameters: Any) -> AsyncGenerator[Any, None]:
+        self._serial += 1
+        asked = {"prompt_token_ids": self.generator._input_ids(PROMPT, prefix)}  # noqa: SLF001 - the same
+        async with aclosing(self._core.generate(asked, parameters, f"raw-{self._serial}")) as outputs:
+            async for output in outputs:
+                yield output.outputs[0].token_ids
 
     async def check(self, sampling: Sampling) -> None:
         """Have one answer.
@@ -164,8 +172,9 @@ class _Sweep:
 
     async def run(self) -> None:
         size, engine = self._size, self._engine
-        await engine.check(size.sampling)
-        ours, raw = engine.ours(size.sampling), engine.raw(size.sampling)
+        sampling = Sampling()
+        await engine.check(sampling)
+        ours, raw = engine.ours(sampling), engine.raw(sampling)
         self._results.note(context=engine.context, answer_tokens=engine.answer_tokens)
         most, least_not = 0, None
         for streams in size.streams:
@@ -181,7 +190,7 @@ class _Sweep:
             else:
                 least_not = middle
         self._results.note(real_time_streams=most, at_least=least_not is None)
-        await self._real_time("plain sampling", engine.ours(PLAIN), most or size.streams[0])
+        await self._real_time("raw, vLLM's sampling", engine.plain_vllm(sampling), most or size.streams[0])
         await self._engine.generator.aclose()
 
     async def _real_time(self, path: str, answer: Answer, streams: int) -> bool:

@@ -12,7 +12,14 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from orpheus_tts.domain.tokens import END_OF_SPEECH, TOKENS_PER_SECOND, VOCABULARY_SIZE
+from orpheus_tts.domain.tokens import (
+    CODEBOOK_SIZE,
+    CODES_PER_FRAME,
+    END_OF_SPEECH,
+    FIRST_AUDIO_TOKEN,
+    TOKENS_PER_SECOND,
+    VOCABULARY_SIZE,
+)
 
 TERA, GIGA = 10**12, 10**9
 
@@ -24,8 +31,8 @@ HEAD_PARAMETERS = VOCABULARY_SIZE * _HIDDEN
 CACHE_VALUES = 2 * _LAYERS * _KV_HEADS * _HEAD_SIZE
 """Keys and values of one token in all layers."""
 
-# Rows of the output head that can ever be drawn: end-of-speech and the audio codes, which follow it.
-_LEGAL_SHARE = (VOCABULARY_SIZE - END_OF_SPEECH) / VOCABULARY_SIZE
+# Rows of the output head from end-of-speech to the last audio code, one slice: no others can ever be drawn.
+_LEGAL_SHARE = (FIRST_AUDIO_TOKEN + CODES_PER_FRAME * CODEBOOK_SIZE - END_OF_SPEECH) / VOCABULARY_SIZE
 # A stream's logits are written in bfloat16 (2), and written and read once more in float32 (4 + 4). The least a sampler
 # can do; one that sorts them moves more.
 _LOGIT_BYTES = 10

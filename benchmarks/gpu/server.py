@@ -51,7 +51,6 @@ def run(results: Results, models: Models, size: Size, *, until: float) -> None:
 
 def _settings(models: Models, size: Size) -> Mapping[str, str]:
     """The server's environment."""
-    sampling = size.sampling
     return {
         **_SETTINGS,
         "TTS_MODEL_NAME": str(models.speaking.resolve()),
@@ -62,8 +61,6 @@ def _settings(models: Models, size: Size) -> Mapping[str, str]:
         "TTS_GPU_MEMORY_UTILIZATION": str(size.memory_share),
         "TTS_MAX_NUM_SEQS": str(max(*size.streams, *size.listeners)),
         "TTS_HTTP_WORKERS": str(size.http_processes),
-        "TTS_TOP_P": str(sampling.top_p),
-        "TTS_REPETITION_PENALTY": str(sampling.repetition_penalty),
     }
 
 

@@ -1,10 +1,8 @@
 """How large everything is: Orpheus on a GPU, or small enough to try the same scripts on a CPU."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from checkpoints import ORPHEUS, LlamaShape
-
-from orpheus_tts.domain.speech import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +15,6 @@ class Size:
         context: Tokens that a stream has behind it on average.
         memory_share: Of the device that the engine takes.
         max_model_len: Most tokens of a prompt and its answer.
-        sampling: Of every answer.
         window: Seconds for which throughput is measured, after `settle` seconds.
         settle: Likewise.
         batches: Windows per pass of the codec.
@@ -35,7 +32,6 @@ class Size:
     context: int = 600
     memory_share: float = 0.9
     max_model_len: int = 4096
-    sampling: Sampling = field(default_factory=Sampling)
     window: float = 6.0
     settle: float = 1.5
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
@@ -49,14 +45,12 @@ class Size:
 
 
 FULL = Size()
-# A CPU sorts 157,000 ids for top_p in 15 ms a token, so there it is left out.
 SMALL = Size(
     shape=LlamaShape(hidden=256, intermediate=128, layers=2, heads=4, kv_heads=2, filled=True),
     streams=(1, 2, 4, 8),
     context=120,
     memory_share=0.2,
     max_model_len=2048,
-    sampling=Sampling(top_p=1.0, repetition_penalty=1.0),
     window=2.0,
     settle=0.3,
     batches=(1, 4),
