@@ -16,6 +16,7 @@ from reading.chapter import chapter
 from reading.engine import ReadyDecoder, SteadyGenerator, drained
 
 _TRIALS = 11
+_ROUNDS = 3
 
 
 async def total_time(generator: TokenGenerator, text: str, policy: SynthesisPolicy) -> Mapping[str, Any]:
@@ -39,16 +40,13 @@ async def growth(lengths: tuple[int, ...], policy: SynthesisPolicy) -> Mapping[s
     """Processor microseconds of a character, by length of the text, and how much dearer each is than the shortest."""
     synthesizer = Synthesizer(SteadyGenerator(math.inf), ReadyDecoder(), policy=policy)
     await listened(synthesizer, chapter(lengths[0] // 10))
-    costs = {}
-    for length in lengths:
-        text = chapter(length)
-        repeats = max(1, 5 * lengths[0] // length)
-        spent = []
-        for _ in range(repeats):
+    costs = dict.fromkeys(lengths, math.inf)
+    for _ in range(_ROUNDS):
+        for length in lengths:
+            text = chapter(length)
             begun = time.process_time()
             await listened(synthesizer, text)
-            spent.append(time.process_time() - begun)
-        costs[length] = 1e6 * min(spent) / length
+            costs[length] = min(costs[length], 1e6 * (time.process_time() - begun) / length)
     return {
         "cpu_us_per_character": {length: round(cost, 1) for length, cost in costs.items()},
         "ratio_to_shortest": {length: round(cost / costs[lengths[0]], 3) for length, cost in costs.items()},

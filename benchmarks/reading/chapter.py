@@ -36,7 +36,10 @@ _SHORT = (
 
 
 def chapter(characters: int, *, seed: int = 7) -> str:
-    """Text of exactly so many characters, ended by a full stop; a shorter one is the beginning of a longer one."""
+    """Text of at most so many characters, a few fewer, ended by a full stop.
+
+    But for that full stop a shorter one is the beginning of a longer one.
+    """
     random = Random(seed)
     paragraphs: list[str] = []
     length = 0
