@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 COMMAND = Path(sys.executable).with_name("orpheus-tts")
 TEXT = "The quick brown fox jumps over the lazy dog."
 LONG = " ".join([TEXT] * 8)
-# Sampling that costs little over 157,000 ids on a CPU: no sort for top_p, no penalty.
+# For which the checkpoints' chances are set.
 SAMPLING = Sampling(temperature=0.6, top_p=1.0, repetition_penalty=1.0)
 
 
