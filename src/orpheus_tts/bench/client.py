@@ -88,7 +88,7 @@ class SpeechClient:
         detail = ""
         try:
             async with self._stop.limit(self._query.timeout):
-                ending, detail = await self._ask(text, voice, hearing, answer)
+                ending, detail = await self._ask_again(text, voice, hearing, answer)
         except TimeoutError:
             ending = outcome.INTERRUPTED if self._stop.asked else outcome.TIMEOUT
         except EventError as error:
@@ -124,6 +124,15 @@ class SpeechClient:
                 return await answer.json()
         except (aiohttp.ClientError, OSError, ValueError):
             return None
+
+    async def _ask_again(self, text: str, voice: str, hearing: Hearing, answer: _Answer) -> tuple[str, str]:
+        """Ask, and ask again where the server closed a connection that was kept just before: no fault of the answer."""
+        while True:
+            try:
+                return await self._ask(text, voice, hearing, answer)
+            except aiohttp.ServerDisconnectedError:
+                if answer.connect is not None or answer.headers is not None:
+                    raise
 
     async def _ask(self, text: str, voice: str, hearing: Hearing, answer: _Answer) -> tuple[str, str]:
         query = self._query
