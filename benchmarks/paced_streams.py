@@ -102,10 +102,11 @@ async def _run(server: OwnServer, text: str, streams: int, seconds: float) -> di
     clients = Clients(server.target.url, server.target.key, text)
     listening = asyncio.create_task(clients.listen(streams))
     await asyncio.sleep(clients.seconds + 1.0)
-    begun, before, own = time.monotonic(), _cpu(server), time.process_time()
+    begun, before, kernel, own = time.monotonic(), _cpu(server), _kernel(server), time.process_time()
     clients.heard.clear()
     await asyncio.sleep(seconds)
     wall, after, own = time.monotonic() - begun, _cpu(server), time.process_time() - own
+    kernel = _kernel(server) - kernel
     heard = clients.heard
     audio = heard.size / 2 / SAMPLE_RATE
     run = {
@@ -115,6 +116,7 @@ async def _run(server: OwnServer, text: str, streams: int, seconds: float) -> di
             role: round(1000 * (after[role] - before[role]) / max(audio, 1e-9), 3) for role in sorted(after)
         },
         "server_cpu_ms_all": round(1000 * (after.total() - before.total()) / max(audio, 1e-9), 3),
+        "server_cpu_ms_in_kernel": round(1000 * kernel / max(audio, 1e-9), 3),
         "clients_cpu_ms": round(1000 * own / max(audio, 1e-9), 3),
         "cores_busy": {role: round((after[role] - before[role]) / wall, 2) for role in sorted(after)}
         | {"clients": round(own / wall, 2)},
@@ -142,6 +144,11 @@ def _cpu(server: OwnServer) -> Counter[str]:
             times = process.cpu_times()
             spent[role_of(process, server.process.pid)] += times.user + times.system  # type: ignore[assignment]
     return spent
+
+
+def _kernel(server: OwnServer) -> float:
+    """How many of all its CPU seconds the kernel spent."""
+    return float(sum(process.cpu_times().system for process in server.processes()))
 
 
 async def _engine_alone(text: str, options: argparse.Namespace) -> float:

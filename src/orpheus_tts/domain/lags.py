@@ -53,8 +53,9 @@ class LagRuns:
 
     def extend(self, frame: NDArray[np.int16]) -> None:
         """Add the next frame, shape (7, 1), codes in 0..4095."""
-        earlier = self._history[:, self._end - self._lags : self._end]
-        if self._longest or np.count_nonzero(earlier[_TELLTALES] == frame[_TELLTALES]):
+        latest = slice(self._end - self._lags, self._end)
+        if self._longest or np.count_nonzero(self._history[_TELLTALES, latest] == frame[_TELLTALES]):
+            earlier = self._history[:, latest]
             margin = np.add.reduce(earlier == frame, axis=0, dtype=np.int16, initial=-AGREEING_CODES)
             if self._longest or np.maximum.reduce(margin) >= 0:
                 self._count(margin)

@@ -156,13 +156,19 @@ class RepetitionDetector:
         """Judge the answer up to and including `frame`, shape (7, 1)."""
         policy = self._policy
         self._position += CODES_PER_FRAME
-        factor = policy.factor(self._position / self._max_tokens)
         self._lags.extend(frame)
+        self._coarse.extend(int(frame[0, 0]))
+        # Hardly ever is anything that long, whatever the factor: it is 1 or more.
+        if self._lags.longest >= policy.shortest_run or self._coarse.length > policy.longest_silence:
+            self._judge(policy.factor(self._position / self._max_tokens))
+
+    def _judge(self, factor: float) -> None:
+        """Raise if there is a loop or a silence, of which `factor` times as much is demanded as the policy says."""
+        policy = self._policy
         if self._lags.longest >= policy.shortest_run * factor:
             lag = self._lags.shortest_lag(self._demanded * factor, policy.telling_frames)
             if lag:
                 raise self._loop(lag)
-        self._coarse.extend(int(frame[0, 0]))
         silent = self._coarse.silent(policy.longest_silence * factor)
         if silent:
             raise self._silence(silent)

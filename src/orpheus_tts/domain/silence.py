@@ -17,6 +17,11 @@ class CoarseRun:
         self._stretches = 0  # of the same code, within the run
         self._stuck = 0  # length of the latest of them
 
+    @property
+    def length(self) -> int:
+        """How many frames."""
+        return self._length
+
     def extend(self, code: int) -> None:
         """Add the coarse code of the next frame, 0..4095."""
         if code != self._latest:
