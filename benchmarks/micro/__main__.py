@@ -4,14 +4,15 @@ Absolute times depend on the machine and its neighbours; the ratios, each taken 
 minutes. With --compare the ratios of two runs are set side by side; the exit code is 1 if one rose beyond --tolerance.
 
     .venv/bin/python benchmarks/micro
-    .venv/bin/python benchmarks/micro --only chunker --json now.json
+    .venv/bin/python benchmarks/micro texts transport --json now.json
+    .venv/bin/python benchmarks/micro --only chunker
     .venv/bin/python benchmarks/micro --compare before.json now.json
 """
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from measuring import Case, Row, measure
 from rendering import Rendering
 from report import HEADER, comparison, from_json, line, markdown, to_json
 
+PARTS = ("texts", "tokens", "sound", "formats", "transport", "orchestration")
+
 
 def main() -> int:
     """Measure or compare; the exit code."""
@@ -36,7 +39,7 @@ def main() -> int:
         return 0 if good else 1
     rows: list[Row] = []
     print(HEADER)
-    for case in _cases():
+    for case in _cases(options.parts or PARTS):
         if options.only in case.name:
             rows.append(measure(case))
             print(line(rows[-1]), flush=True)
@@ -49,23 +52,33 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--only", default="", help="measure what has this in its name")
     parser.add_argument("--json", type=Path, help="write the rows there")
     parser.add_argument("--markdown", action="store_true", help="print the table once more, for a document")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("BEFORE", "AFTER"), help="measure nothing")
     parser.add_argument("--tolerance", type=float, default=1.25, help="how much a ratio may rise, 1.25 by default")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part is named {', '.join(sorted(unknown))}; these are: {', '.join(PARTS)}")
+    return options
 
 
-def _cases() -> Iterator[Case]:
+def _cases(parts: Collection[str]) -> Iterator[Case]:
     with closing(Rendering()) as rendering, asyncio.Runner() as runner:
-        yield from texts.cases()
-        yield from tokens.cases()
-        yield from sound.cases(rendering)
-        yield from formats.cases(rendering)
-        with transport.cases(runner) as cases:
-            yield from cases
-        yield from orchestration.cases(runner)
+        if "texts" in parts:
+            yield from texts.cases()
+        if "tokens" in parts:
+            yield from tokens.cases()
+        if "sound" in parts:
+            yield from sound.cases(rendering)
+        if "formats" in parts:
+            yield from formats.cases(rendering)
+        if "transport" in parts:
+            with transport.cases(runner) as cases:
+                yield from cases
+        if "orchestration" in parts:
+            yield from orchestration.cases(runner)
 
 
 if __name__ == "__main__":

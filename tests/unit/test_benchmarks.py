@@ -48,7 +48,9 @@ def test_a_ratio_that_rose_by_more_than_a_quarter_fails_the_comparison(tmp_path,
 
 def test_one_part_is_measured_and_told_as_json(tmp_path):
     file = tmp_path / "rows.json"
-    subprocess.run([sys.executable, MICRO, "--only", "wav header", "--json", file], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, MICRO, "tokens", "--only", "window planning", "--json", file], check=True, capture_output=True
+    )
     (row,) = json.loads(file.read_text())
     assert set(ROW) == set(row)
     assert row["ratio"] > 0
