@@ -18,6 +18,7 @@ from gpu.roofline import BF16, FP8, FP8_CACHE, Precision, share_of
 from gpu.sizes import Size
 from gpu.streams import Answer, Rates, measure
 from orpheus_tts.adapters.vllm import VllmConfig, VllmTokenGenerator
+from orpheus_tts.adapters.vllm.pruned_head import ARCHITECTURE
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH, TOKENS_PER_SECOND, codes_from_ids
@@ -44,6 +45,7 @@ VARIANTS = {
     "engine-bf16": Variant(BF16, {}),
     "engine-fp8": Variant(FP8, {"quantization": "fp8"}),
     "engine-fp8-kv": Variant(FP8_CACHE, {"quantization": "fp8", "kv_cache_dtype": "fp8"}),
+    "engine-whole-head": Variant(BF16, {"hf_overrides": {"architectures": ["LlamaForCausalLM"]}}),
 }
 
 
@@ -53,6 +55,9 @@ class Engine:
     Args:
         generator: The engine.
         context: Tokens that a stream has behind it on average.
+
+    Attributes:
+        pruned: Whether it multiplies the drawable part of the output head only.
     """
 
     def __init__(self, generator: VllmTokenGenerator, *, context: int) -> None:
@@ -61,6 +66,7 @@ class Engine:
         prompt = generator.prompt_tokens(PROMPT)
         self.answer_tokens = max(1, round(2 * (context - prompt) / CODES_PER_FRAME)) * CODES_PER_FRAME
         self.context = prompt + self.answer_tokens / 2
+        self.pruned = self._core.model_config.hf_config.architectures == [ARCHITECTURE]
         self._serial = 0
 
     def ours(self, sampling: Sampling) -> Answer:
@@ -175,7 +181,7 @@ class _Sweep:
         sampling = Sampling()
         await engine.check(sampling)
         ours, raw = engine.ours(sampling), engine.raw(sampling)
-        self._results.note(context=engine.context, answer_tokens=engine.answer_tokens)
+        self._results.note(context=engine.context, answer_tokens=engine.answer_tokens, pruned_head=engine.pruned)
         most, least_not = 0, None
         for streams in size.streams:
             if not await self._real_time("ours", ours, streams):
@@ -221,9 +227,13 @@ class _Sweep:
         """The share of the bandwidth; None of a checkpoint that is not of Orpheus's size."""
         if self._size.shape != ORPHEUS:
             return None
-        throughput, context = rates.tokens_per_second, self._engine.context
         share = share_of(
-            self._bandwidth, self._precision, streams=streams, tokens_per_second=throughput, context=context
+            self._bandwidth,
+            self._precision,
+            streams=streams,
+            tokens_per_second=rates.tokens_per_second,
+            context=self._engine.context,
+            pruned=self._engine.pruned,
         )
         return round(share, 4)
 

@@ -7,7 +7,7 @@ from typing import Any
 from gpu.results import read
 from gpu.roofline import TERA
 
-_ENGINES = ("engine-bf16", "engine-fp8", "engine-fp8-kv")
+_ENGINES = ("engine-bf16", "engine-fp8", "engine-fp8-kv", "engine-whole-head")
 _COLUMNS = {
     "path": "Path",
     "streams": "Streams",

@@ -127,28 +127,38 @@ def memory_streams(memory: float, precision: Precision, *, context: float = CONT
 
 
 def share_of(
-    bandwidth: float, precision: Precision, *, streams: int, tokens_per_second: float, context: float = CONTEXT
+    bandwidth: float,
+    precision: Precision,
+    *,
+    streams: int,
+    tokens_per_second: float,
+    context: float = CONTEXT,
+    pruned: bool = False,
 ) -> float:
     """Which share of the bandwidth such a throughput, over all streams together, amounts to."""
     steps = tokens_per_second / streams
-    return steps * step_bytes(precision, streams=streams, context=context) / bandwidth
+    return steps * step_bytes(precision, streams=streams, context=context, pruned=pruned) / bandwidth
 
 
 def table(gpus: Sequence[Gpu], *, context: float = CONTEXT, share: float = 0.6) -> Iterator[str]:
-    """The lines of a Markdown table: streams in real time by GPU and precision, at most and at that share."""
-    yield f"| GPU | Bandwidth | Precision | At most | At {share:.0%} | with a pruned head | KV cache holds |"
-    yield "|---|---|---|---|---|---|---|"
+    """The lines of a Markdown table: streams in real time by GPU and precision, with a whole and a pruned head."""
+    yield (
+        f"| GPU | Bandwidth | Precision | Whole head, 100% | {share:.0%} | Pruned head, 100% | {share:.0%} "
+        "| KV cache holds |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for gpu in gpus:
         for precision in PRECISIONS:
-            most = real_time_streams(gpu.bandwidth, precision, context=context)
-            usual, pruned = (
-                real_time_streams(gpu.bandwidth, precision, context=context, share=share, pruned=pruned)
+            streams = [
+                real_time_streams(gpu.bandwidth, precision, context=context, share=part, pruned=pruned)
                 for pruned in (False, True)
-            )
-            held = memory_streams(gpu.memory, precision, context=context)
+                for part in (1.0, share)
+            ]
+            cells = [*streams, memory_streams(gpu.memory, precision, context=context)]
             yield (
-                f"| {gpu.name} | {gpu.bandwidth / TERA:.2f} TB/s | {precision.name} "
-                f"| {most:,} | {usual:,} | {pruned:,} | {held:,} |"
+                f"| {gpu.name} | {gpu.bandwidth / TERA:.2f} TB/s | {precision.name} | "
+                + " | ".join(f"{cell:,}" for cell in cells)
+                + " |"
             )
 
 

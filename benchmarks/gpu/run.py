@@ -33,6 +33,7 @@ _PARTS = {
     "server": 8.0,
     "engine-fp8-kv": 6.0,
     "engine-fp8": 6.0,
+    "engine-whole-head": 6.0,
 }
 _CPU_PARTS = ("machine", "models", "engine-bf16", "decoder", "server")  # vLLM's CPU build has no fp8
 _LEAST_MINUTES = 0.3

@@ -74,6 +74,7 @@ def _bench(results: Results, server: OwnServer, size: Size, until: float, *what:
         file = Path(folder) / "report.json"
         command = [str(Path(sys.executable).with_name("orpheus-tts")), "bench", server.target.url, "--pace"]
         command += ["--api-key", server.target.key, "--length", size.length, "--duration", str(size.listen_seconds)]
+        command += ["--ramp", str(size.listen_seconds / 3)]  # listeners do not come all at once
         process = subprocess.Popen([*command, *what, "--json", str(file)], stdout=subprocess.DEVNULL)
         try:
             process.wait(max(0.0, until - time.monotonic()) + _ANSWER_SECONDS)
