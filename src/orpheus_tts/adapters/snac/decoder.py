@@ -15,7 +15,7 @@ from orpheus_tts.domain.tokens import CODES_PER_FRAME
 
 if TYPE_CHECKING:
     from orpheus_tts.adapters.snac.network import SnacNetwork
-    from orpheus_tts.ports import AudioDecoder, BatchTeller, PartDecoder
+    from orpheus_tts.ports import AudioDecoder, BatchTeller, PartDecoder, WarmUp
 
 DEFAULT_MODEL = "hubertsiuzdak/snac_24khz"
 
@@ -171,3 +171,4 @@ if TYPE_CHECKING:
     _: AudioDecoder = SnacDecoder()
     _teller: BatchTeller = SnacDecoder()
     _parts: PartDecoder = SnacDecoder()
+    _warm: WarmUp = SnacDecoder()
