@@ -124,6 +124,7 @@ def _part(options: argparse.Namespace) -> int:
     from gpu.results import Results  # noqa: PLC0415
     from gpu.sizes import FULL, SMALL  # noqa: PLC0415
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a server it has started is ended too
     size = SMALL if options.small else FULL
     given = {"streams": options.streams, "listeners": options.listeners}
     size = replace(size, **{name: value for name, value in given.items() if value})

@@ -58,7 +58,6 @@ SMALL = Size(
     pass_seconds=0.3,
     listeners=(1, 2),
     listen_seconds=5.0,
-    length="short",
     http_processes=1,
     copy_bytes=2**26,
 )
