@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 from measuring import Row
 
+_MILLISECOND = 1000.0  # microseconds
 HEADER = f"{'':36}{'unit':>18}{'us of CPU':>12}{'of real time':>14}{'ratio':>10}  to"
 
 
 def line(row: Row) -> str:
     """One line of the table."""
     return (
-        f"{row.name:36}{row.unit:>18}{row.microseconds:>12.1f}{row.real_time:>14.3%}{row.ratio:>10.3g}  {row.baseline}"
+        f"{row.name:36}{row.unit:>18}{row.microseconds:>12.1f}{row.real_time:>14.4%}{row.ratio:>10.3g}  {row.baseline}"
     )
 
 
@@ -20,11 +21,20 @@ def markdown(rows: Iterable[Row]) -> str:
     """The same as a table for a document."""
     lines = ["| | CPU | of real time | ratio | to |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row.name} | {row.microseconds:,.1f} us a {row.unit} | {row.real_time:.3%} | {row.ratio:.3g} "
+        f"| {row.name} | {_cost(row.microseconds)} per {row.unit} | {row.real_time:.4%} | {_significant(row.ratio)} "
         f"| {row.baseline} |"
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _cost(microseconds: float) -> str:
+    return f"{microseconds:.1f} us" if microseconds < _MILLISECOND else f"{microseconds / _MILLISECOND:.1f} ms"
+
+
+def _significant(ratio: float) -> str:
+    """Two figures, or the whole number above."""
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"  # noqa: PLR2004 - two figures
 
 
 def to_json(rows: Iterable[Row]) -> str:
