@@ -72,8 +72,10 @@ class TestOurs:
             assert 7 == ran.run[measured]["count"]
         assert "7 of 7" in ran.errors
 
-    @pytest.mark.parametrize("stream_format", ["audio", "sse"])
-    @pytest.mark.parametrize("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
+    @pytest.mark.parametrize(
+        ("response_format", "stream_format"),
+        [("mp3", "sse"), ("opus", "audio"), ("aac", "audio"), ("flac", "sse"), ("wav", "sse"), ("pcm", "sse")],
+    )
     async def test_audio_is_measured_in_every_form(self, server, bench, response_format, stream_format):
         ran = await bench(
             *(server.url, "--requests", "2", "--format", response_format, "--stream-format", stream_format)
@@ -110,11 +112,9 @@ class TestOurs:
         assert ran.run["seconds"] < 8 * 4
 
     async def test_the_largest_number_of_streams_is_found(self, server, bench):
-        ran = await bench(
-            server.url, "--find", "--most", "3", "--limit", "60000", "--requests", "3", "--duration", "30"
-        )
+        ran = await bench(server.url, "--find", "--most", "3", "--limit", "60000", "--requests", "2")
         report = ran.report
-        assert [1, 2, 3] == [run["streams"] for run in report["runs"]]
+        assert [(1, 2), (2, 2), (3, 3)] == [(run["streams"], run["requests"]) for run in report["runs"]]
         assert (3, [True] * 3, 0) == (report["largest"], [run["real_time"] for run in report["runs"]], ran.status)
         assert "Real time up to 3 streams." in ran.errors
 

@@ -47,7 +47,10 @@ def bench(
     duration: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds in which requests begin (10, unless --requests is given).")
     ] = None,
-    requests: Annotated[int | None, typer.Option(min=1, help="No more requests than these, for each load.")] = None,
+    requests: Annotated[
+        int | None,
+        typer.Option(min=1, help="No more requests than these, for each load; with --find, at least one a stream."),
+    ] = None,
     warmup: Annotated[int, typer.Option(min=0, help="Requests at once before all others, which do not count.")] = 1,
     ramp: Annotated[
         float | None, typer.Option(min=0, help="Closed loop: seconds over which the streams begin (0).")

@@ -116,6 +116,7 @@ class _Course:
         self._left = load.requests
 
     async def closed(self, streams: int) -> None:
+        streams = min(streams, self._load.requests or streams)
         async with asyncio.TaskGroup() as tasks:
             for at in range(streams):
                 tasks.create_task(self._stream(self._load.ramp * at / streams))

@@ -34,7 +34,8 @@ class Plan:
     Attributes:
         query: What each request asks.
         prompts: Texts and voices, one for each request.
-        loads: One after the other; of a search only the first, with other numbers of streams.
+        loads: One after the other; of a search only the first, with other numbers of streams and at least one request
+            for each.
         warmup: Requests at once before all others, of which nothing is kept.
         search: How to look for the largest number of streams; None runs the loads as they are.
     """
@@ -113,7 +114,9 @@ async def measure(plan: Plan, onlooker: Onlooker) -> Findings:
             return findings.steps[-1]
 
         async def passes(streams: int) -> bool:
-            return not (await step(replace(plan.loads[0], streams=streams))).complaint
+            load = plan.loads[0]
+            requests = None if load.requests is None else max(load.requests, streams)
+            return not (await step(replace(load, streams=streams, requests=requests))).complaint
 
         with suppress(_EndedEarlyError):
             if (search := plan.search) is not None:
