@@ -64,7 +64,7 @@ def sampled_from(logits, slots, samplings, heard=()):
         sampler.begin(row, from_extra_args(to_extra_args(sampling)), temperature=sampling.temperature)
     sampler.commit()
     for row in range(rows):
-        if sampler.penalises(row) and len(heard):
+        if len(heard):
             sampler.hear(torch.full((len(heard),), row), torch.as_tensor(heard))
     return sampler.apply(logits.clone(), torch.arange(rows), torch.as_tensor(slots), np.arange(rows))
 

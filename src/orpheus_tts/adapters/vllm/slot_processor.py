@@ -66,16 +66,17 @@ class SlotProcessor(LogitsProcessor, DeviceLogitsProcessor):  # type: ignore[mis
             if batch_update.added:
                 self._sampler.commit()
         rows = self._rows[: self._size]
-        self._numbers = np.fromiter((row.number for row in rows), dtype=np.int64, count=self._size)
-        positions = [row.generated for row in rows]
-        heard = [(row.number, token) for row in rows for token in row.unheard()]
-        sent = self._sampler.upload(
-            [*self._numbers.tolist(), *positions, *(number for number, _ in heard), *(token for _, token in heard)]
-        )
-        self._row_requests, positions, requests, ids = sent.long().split([self._size] * 2 + [len(heard)] * 2)
-        self._row_slots = positions % CODES_PER_FRAME
+        numbers = [row.number for row in rows]
+        positions = [len(row.output) for row in rows]
+        heard = [(row.number, token) for row in rows if row.hears for token in row.unheard()]
+        requests, ids = zip(*heard, strict=True) if heard else ((), ())
+        # One journey to the device for all.
+        sent = self._sampler.upload([*numbers, *positions, *requests, *ids]).long()
+        self._numbers = np.array(numbers, dtype=np.int64)
+        self._row_requests, sent_positions, *told = sent.split([self._size] * 2 + [len(heard)] * 2)
+        self._row_slots = sent_positions % CODES_PER_FRAME
         if heard:
-            self._sampler.hear(requests, ids)
+            self._sampler.hear(*told)
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
         """Second runner: a request enters the batch, or comes back after it was preempted."""
@@ -90,7 +91,7 @@ class SlotProcessor(LogitsProcessor, DeviceLogitsProcessor):  # type: ignore[mis
         if not self._new:
             return
         self._sampler.commit()
-        for number in filter(self._sampler.penalises, self._new):
+        for number in self._new:
             ids = self._requests.all_token_ids.gpu[number, : int(self._requests.prefill_len.np[number])]
             self._sampler.hear(torch.full_like(ids, number, dtype=torch.int64), ids)
         self._new.clear()
@@ -115,22 +116,20 @@ class _Row:
 
     def __init__(self, number: int, sampler: SlotSampler) -> None:
         self.number = number
+        self.output: Sequence[int] = ()  # vLLM's own list of what was generated, which grows
+        self.hears = False
         self._sampler = sampler
         self._prompt: Sequence[int] = ()
-        self._output: Sequence[int] = ()
         self._heard = 0
 
     def begin(self, params: Any, prompt: Sequence[int], output: Sequence[int]) -> None:
-        """Become another request. `output` is vLLM's own list, which grows; a preempted request brings a full one."""
-        self._sampler.begin(self.number, from_extra_args(params.extra_args), temperature=params.temperature)
+        """Become another request; one that was preempted brings what it had."""
+        limits = from_extra_args(params.extra_args)
+        self._sampler.begin(self.number, limits, temperature=params.temperature)
+        self.output = output
+        self.hears = limits.penalise
         self._prompt = prompt
-        self._output = output
         self._heard = 0
-
-    @property
-    def generated(self) -> int:
-        """Tokens so far."""
-        return len(self._output)
 
     def unheard(self) -> Sequence[int]:
         """Tokens of which the sampler has not been told, each returned once.
@@ -138,12 +137,10 @@ class _Row:
         With asynchronous scheduling the last one is not known yet and stands as -1. It is told one step later, six
         steps before a token of the same slot is drawn again.
         """
-        if not self._sampler.penalises(self.number):
-            return ()
-        known = len(self._output)
-        while known > self._heard and self._output[known - 1] < 0:
+        known = len(self.output)
+        while known > self._heard and self.output[known - 1] < 0:
             known -= 1
-        tokens = [*self._prompt, *self._output[self._heard : known]]
+        tokens = [*self._prompt, *self.output[self._heard : known]]
         self._prompt = ()
         self._heard = known
         return tokens

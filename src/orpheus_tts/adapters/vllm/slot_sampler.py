@@ -58,10 +58,6 @@ class SlotSampler:
         """Bring to the device what was taken down."""
         self._limits = self.upload(self._asked)
 
-    def penalises(self, request: int) -> bool:
-        """Whether the request needs to `hear`."""
-        return bool(self._penalise[request])
-
     def hear(self, requests: torch.Tensor, ids: torch.Tensor) -> None:
         """Note ids of prompts or answers; ids that are no codes are passed over.
 
@@ -105,7 +101,7 @@ class SlotSampler:
 
     def upload(self, values: Sequence[int] | NDArray[np.float32]) -> torch.Tensor:
         """A copy on the device; nothing waits for it."""
-        copy = torch.tensor(values)
+        copy = torch.from_numpy(np.array(values))
         return (copy.pin_memory() if self._pin_memory else copy).to(self._device, non_blocking=True)
 
     def _legal_ids(self, slots: torch.Tensor) -> torch.Tensor:
