@@ -23,7 +23,7 @@ class Demand:
     def complaint(self, summary: Summary) -> str:
         """Why a run was not real time; empty if it was. Every stream must have a real-time factor below 1."""
         if summary.errors:
-            return ", ".join(f"{count} of {kind}" for kind, count in summary.errors.items())
+            return ", ".join(f"{kind} ({count})" for kind, count in summary.errors.items())
         measured = summary.starved if self.by == "starved" else summary.gap
         if not summary.completed or summary.real_time_factor is None:
             return "nothing was completed"

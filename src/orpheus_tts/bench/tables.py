@@ -106,7 +106,7 @@ def _remarks(step: Step) -> Iterator[str]:
     name, lag = step.run.load.name, step.run.lag
     for kind, count in step.summary.errors.items():
         said = step.summary.details[kind]
-        yield f"{name}: {count} of {kind}{': ' + said if said else ''}"
+        yield f"{name}: {kind} ({count}){': ' + said if said else ''}"
     if (wait := step.summary.retry_after) is not None:
         yield f"{name}: {wait.count} answers asked to come again, after {wait.p50:.0f} s (p50)"
     if lag is not None and lag.p99 > _LARGEST_LAG:

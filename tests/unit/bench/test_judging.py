@@ -19,7 +19,7 @@ GOOD = {"ending": COMPLETE, "audio": 2.0, "waited": 1.0, "gaps": np.array([0.1])
         ({"gaps": np.array([0.4])}, "starved", ""),
         ({"gaps": np.zeros(0)}, "gap", ""),
         ({"waited": 2.0}, "starved", "a real-time factor of 1.00"),
-        ({"ending": "status 503"}, "starved", "1 of status 503"),
+        ({"ending": "status 503"}, "starved", "status 503 (1)"),
         ({"ending": "interrupted"}, "starved", "nothing was completed"),
     ],
 )

@@ -56,7 +56,7 @@ def test_several_are_beside_each_other_even_on_a_narrow_terminal():
 
 def test_errors_are_told_with_what_was_said_of_them():
     lines = [" ".join(line) for line in seen(step(GOOD, REFUSED, REFUSED, rate=0.5))]
-    assert "0.5 requests/s: 2 of status 503: The server is full." in lines
+    assert "0.5 requests/s: status 503 (2): The server is full." in lines
     assert "0.5 requests/s: 2 answers asked to come again, after 7 s (p50)" in lines
 
 
