@@ -48,7 +48,8 @@ class SynthesisPolicy:
         chunks: How text is split.
         parallel_chunks: Chunks of one request generated at a time. Half as many more may wait, generated, for the one
             that is read: chunks differ in length, and the engine is not to wait for the longest. This bounds a
-            request's memory. One, for the rest of the request, once an engine has run out of memory for it.
+            request's memory. One until something is heard, which nothing is to delay that is said later; and one, for
+            the rest of the request, once an engine has run out of memory for it.
         engine_chunks: Chunks of all requests generated at a time; further ones wait their turn (`turns`). As many as
             the engine works on at once: then it never queues, and the order is kept here.
         joins: How chunks are joined.

@@ -124,6 +124,7 @@ class Speaking:
             async with aclosing(speech.blocks()) as blocks:
                 while (samples := await self._next(blocks)) is not None:
                     yield speech, self._joiner.push(samples)
+                    self._begin_chunks()
             await task
             self._tokens += speech.tokens
             self._ahead.popleft()
@@ -131,7 +132,7 @@ class Speaking:
             yield speech, self._joiner.boundary(speech.chunk.boundary)
 
     def _begin_chunks(self) -> None:
-        """Begin what may be generated now: called when a chunk has been generated, and when one has been read."""
+        """Begin what may be generated now: called when a chunk has been generated, and when something has been read."""
         while self._may_begin() and (chunk := next(self._chunks, None)) is not None:
             prompt = Prompt(chunk.text, self._request.speaker)
             self._count(prompt)
@@ -152,6 +153,8 @@ class Speaking:
             self._ahead.append((speech, asyncio.create_task(self._generate(speech))))
 
     def _may_begin(self) -> bool:
+        if self._generating and self._first_audio is None:
+            return False  # whoever has heard nothing yet is not to wait for what is said later
         return self._generating < self._parallel and len(self._ahead) < self._parallel + self._parallel // 2
 
     async def _generate(self, speech: ChunkSpeech) -> None:

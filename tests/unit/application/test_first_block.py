@@ -8,7 +8,7 @@ from fault_free import SENTENCE, SNAC, fault_free
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orpheus_tts.application import Synthesizer
+from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.domain.joins import JoinPolicy
 from orpheus_tts.domain.speech import SpeechRequest
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, SAMPLES_PER_FRAME, ids_from_codes
@@ -62,3 +62,16 @@ def test_the_first_block_leaves_within_three_frames_of_the_last_token_that_it_ne
     assert np.abs(block.samples).max() > 0
     needed = frames_needed(silence)
     assert (needed - 1) * CODES_PER_FRAME < generator.given <= (needed + GRACE) * CODES_PER_FRAME
+
+
+async def test_nothing_is_asked_of_the_engine_for_what_is_said_later_before_something_is_heard():
+    generator = SyntheticTokenGenerator(answer=fault_free, delay=0.001)
+    stream = Synthesizer(generator, SyntheticDecoder(receptive_field=SNAC)).stream(
+        SpeechRequest(text=" ".join([SENTENCE] * 60))
+    )
+    async with aclosing(stream):
+        await anext(stream)
+        assert 1 == len(generator.calls)
+        await anext(stream)
+        await asyncio.sleep(0.01)
+        assert SynthesisPolicy().parallel_chunks == len(generator.calls)

@@ -18,7 +18,7 @@ AHEAD = PARALLEL + PARALLEL // 2
 
 
 class Gated(SyntheticTokenGenerator):
-    """Holds the first answer back, and knows how many were generated at once."""
+    """Holds the first answer back once it is heard, and knows how many were generated at once."""
 
     def __init__(self, **options):
         super().__init__(answer=fault_free, batch=70, **options)
@@ -30,9 +30,9 @@ class Gated(SyntheticTokenGenerator):
         async with aclosing(super().generate(prompt, sampling, prefix=prefix, request_id=request_id)) as batches:
             async for batch in batches:
                 self.most = max(self.most, self.running)
+                yield batch
                 if is_first:
                     await self.first_may_end.wait()
-                yield batch
 
 
 def speaker(generator, decoder):

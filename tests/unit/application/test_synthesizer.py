@@ -133,7 +133,9 @@ async def test_closing_the_stream_aborts_all_engine_work():
     generator, decoder = SyntheticTokenGenerator(answer=fault_free, delay=0.001), SyntheticDecoder(delay=0.001)
     observer = RecordingObserver()
     stream = Synthesizer(generator, decoder, observer=observer).stream(SpeechRequest(text=LONG))
-    await anext(stream)
+    for _ in range(2):
+        await anext(stream)
+    await asyncio.sleep(0.01)
     assert generator.running > 1
     await stream.aclose()
     assert (generator.running, decoder.running) == (0, 0)
