@@ -35,7 +35,7 @@ class Size:
     window: float = 6.0
     settle: float = 1.5
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
-    frames: tuple[int, ...] = (3, 8, 16, 32)
+    frames: tuple[int, ...] = (1, 3, 8, 32)
     pass_seconds: float = 0.5
     listeners: tuple[int, ...] = (1, 64, 200, 400)
     listen_seconds: float = 15.0
