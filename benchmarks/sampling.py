@@ -3,7 +3,8 @@
 Starts three engines of one model with random weights, and lets them take turns, a round each: vLLM as it is; with the
 slot processor; with the pruned head besides, as the product runs it. Prints tokens per second and their ratios, each
 the median of the rounds with the least and the most. Then what vLLM's own functions cost on as many columns as the
-vocabulary, the drawable ids and one slot have. On a CPU it takes about four minutes and 4 GB.
+vocabulary, the drawable ids and one slot have, and what the slot sampler costs in their place. On a CPU it takes about
+four minutes and 4 GB.
 
     .venv-engine/bin/python benchmarks/sampling.py --hidden 1024 --streams 1 16
 """
@@ -31,10 +32,11 @@ from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p
 
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.pruned_head import with_pruned_head
-from orpheus_tts.adapters.vllm.sampling_limits import to_extra_args
+from orpheus_tts.adapters.vllm.sampling_limits import from_extra_args, to_extra_args
+from orpheus_tts.adapters.vllm.slot_sampler import SlotSampler
 from orpheus_tts.domain.prompt import prompt_ids
 from orpheus_tts.domain.speech import Sampling
-from orpheus_tts.domain.tokens import CODEBOOK_SIZE, CODES_PER_FRAME, VOCABULARY_SIZE
+from orpheus_tts.domain.tokens import CODEBOOK_SIZE, CODES_PER_FRAME, FIRST_AUDIO_TOKEN, VOCABULARY_SIZE
 
 PROMPT = prompt_ids(list(range(300, 340)))
 SAMPLINGS = {
@@ -181,6 +183,20 @@ def micro() -> None:
         print(f"{columns:<16,}{costs[0]:>10.2f}{costs[1]:>10.2f}{costs[2]:>11.2f}", flush=True)
 
 
+def slots_micro() -> None:
+    """Print what the slot sampler costs for as many rows of the whole vocabulary, penalty and limits and all."""
+    sampler = SlotSampler(MICRO_ROWS, torch.device("cpu"), pin_memory=False)
+    rows = torch.arange(MICRO_ROWS)
+    for row in range(MICRO_ROWS):
+        sampler.begin(row, from_extra_args(to_extra_args(Sampling())), temperature=Sampling().temperature)
+    sampler.commit()
+    heard = torch.randint(FIRST_AUDIO_TOKEN, VOCABULARY_SIZE, (MICRO_ROWS * HEARD,))
+    sampler.hear(rows.repeat(HEARD), heard)
+    logits = torch.randn(MICRO_ROWS, VOCABULARY_SIZE)
+    cost = milliseconds(lambda: sampler.apply(logits.clone(), rows, rows % CODES_PER_FRAME, rows.numpy()))
+    print(f"the slot sampler, all of it: {cost:.2f}")
+
+
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,6 +216,7 @@ def main() -> None:
         for streams in arguments.streams:
             runner.run(compare(engines, streams, arguments.rounds, arguments.tokens))
     micro()
+    slots_micro()
 
 
 if __name__ == "__main__":
