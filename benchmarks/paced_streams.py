@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ from pacing.clients import Clients, percentiles
 from soaking.server import OwnServer, role_of, running
 
 LATE_SECONDS = 0.2
+_EMIT = ("frames", "tokens")
 _CHARACTERS_PER_SECOND = 14
 _WORDS = "the light on the rock was seen by all of us that night and "
 # Bisection ends when the bounds are this close, as a share.
@@ -47,7 +49,11 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     text = (_WORDS * 100)[: round(options.seconds * _CHARACTERS_PER_SECOND)].strip()
-    with plugin_folder() as plugin, running(f"paced-{options.emit}", _settings(plugin, len(text), options)) as server:
+    backends = {f"paced_{emit}": f"pacing.backend:paced_{emit}" for emit in _EMIT}
+    with (
+        plugin_folder(**backends) as plugin,
+        running(f"paced-{options.emit}", _settings(plugin, len(text), options)) as server,
+    ):
         measured = uvloop.run(_measure(server, text, options))
     engine = uvloop.run(_engine_alone(text, options))
     found = {"cores": os.cpu_count(), **vars(options), "engine_alone_cpu_ms": engine, "runs": measured}
@@ -59,9 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=100, help="at once; 100 by default")
     parser.add_argument("--seconds", type=float, default=10.0, help="of speech in an answer; 10 by default")
     parser.add_argument("--measure", type=float, default=10.0, help="seconds that are measured; 10 by default")
-    parser.add_argument(
-        "--emit", choices=["frames", "tokens"], default="frames", help="what the engine gives at a time"
-    )
+    parser.add_argument("--emit", choices=_EMIT, default="frames", help="what the engine gives at a time")
     parser.add_argument("--http-workers", type=int, default=1, help="processes that speak HTTP; 1 by default")
     parser.add_argument("--find", action="store_true", help="look for the largest number of streams")
     return parser.parse_args()
@@ -103,10 +107,11 @@ async def _run(server: OwnServer, text: str, streams: int, seconds: float) -> di
     listening = asyncio.create_task(clients.listen(streams))
     await asyncio.sleep(clients.seconds + 1.0)
     begun, before, kernel, own = time.monotonic(), _cpu(server), _kernel(server), time.process_time()
+    machine = _busy()
     clients.heard.clear()
     await asyncio.sleep(seconds)
     wall, after, own = time.monotonic() - begun, _cpu(server), time.process_time() - own
-    kernel = _kernel(server) - kernel
+    kernel, machine = _kernel(server) - kernel, _busy() - machine
     heard = clients.heard
     audio = heard.size / 2 / SAMPLE_RATE
     run = {
@@ -119,7 +124,7 @@ async def _run(server: OwnServer, text: str, streams: int, seconds: float) -> di
         "server_cpu_ms_in_kernel": round(1000 * kernel / max(audio, 1e-9), 3),
         "clients_cpu_ms": round(1000 * own / max(audio, 1e-9), 3),
         "cores_busy": {role: round((after[role] - before[role]) / wall, 2) for role in sorted(after)}
-        | {"clients": round(own / wall, 2)},
+        | {"clients": round(own / wall, 2), "others": round((machine - own - (after - before).total()) / wall, 2)},
         "late_ms": percentiles(heard.late),
         "gap_stretch_ms": percentiles(heard.stretch),
         "first_audio_ms": percentiles(heard.first),
@@ -133,6 +138,7 @@ async def _run(server: OwnServer, text: str, streams: int, seconds: float) -> di
     with suppress(asyncio.CancelledError):
         await listening
     await asyncio.sleep(1.0)
+    print(json.dumps(run), file=sys.stderr, flush=True)
     return run
 
 
@@ -149,6 +155,12 @@ def _cpu(server: OwnServer) -> Counter[str]:
 def _kernel(server: OwnServer) -> float:
     """How many of all its CPU seconds the kernel spent."""
     return float(sum(process.cpu_times().system for process in server.processes()))
+
+
+def _busy() -> float:
+    """CPU seconds of the whole machine so far: what is neither ours nor the server's disturbs the measurement."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
 async def _engine_alone(text: str, options: argparse.Namespace) -> float:

@@ -121,13 +121,16 @@ def paced_tokens(_settings: Settings, _executor: Executor) -> Backend:
 
 
 @contextmanager
-def plugin_folder() -> Iterator[Path]:
-    """A folder that offers these backends to whatever Python has it on its path, as an installed package would."""
-    with TemporaryDirectory(prefix="paced-") as folder:
-        about = Path(folder) / "paced-1.0.dist-info"
+def plugin_folder(**backends: str) -> Iterator[Path]:
+    """A folder that offers backends to whatever Python has it on its path, as an installed package would.
+
+    Args:
+        backends: By name, with underscores for hyphens: where each is, as `module:function`.
+    """
+    with TemporaryDirectory(prefix="plugin-") as folder:
+        about = Path(folder) / "plugin-1.0.dist-info"
         about.mkdir()
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: paced\nVersion: 1.0\n")
-        (about / "entry_points.txt").write_text(
-            f"[{GROUP}]\npaced-frames = pacing.backend:paced_frames\npaced-tokens = pacing.backend:paced_tokens\n"
-        )
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+        entries = [f"{name.replace('_', '-')} = {where}\n" for name, where in backends.items()]
+        (about / "entry_points.txt").write_text(f"[{GROUP}]\n{''.join(entries)}")
         yield Path(folder)

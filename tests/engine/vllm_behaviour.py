@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 import time
@@ -69,6 +70,19 @@ class VllmAnswers(OneEngine):
         ids = self.engine.run(self.engine.ids(Sampling(seed=1)))
         assert ids[-1] == END_OF_SPEECH
         assert codes_from_ids(ids[:-1]).size % CODES_PER_FRAME == 0
+
+    def test_ids_come_by_the_frame_behind_the_first_and_none_is_lost_at_the_end(self):
+        async def test():
+            for budget in (7, 21, 50):
+                async with aclosing(self.engine.stream(Sampling(max_tokens=budget, seed=4))) as stream:
+                    sizes, ids = [], []
+                    async for batch in stream:
+                        sizes.append(batch.size)
+                        ids.extend(batch.tolist())
+                assert len(sizes) <= 1 + math.ceil((len(ids) - 1) / CODES_PER_FRAME)
+                assert len(ids) == budget or ids[-1] == END_OF_SPEECH
+
+        self.engine.run(test())
 
     def test_eight_answers_at_once_are_all_sound(self):
         async def test():
