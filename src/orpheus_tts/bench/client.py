@@ -126,7 +126,7 @@ class SpeechClient:
             return None
 
     async def _ask_again(self, text: str, voice: str, hearing: Hearing, answer: _Answer) -> tuple[str, str]:
-        """Ask, and ask again where the server closed a connection that was kept just before: no fault of the answer."""
+        """Ask, and again if the server closed the connection, which was kept from before, instead of answering."""
         while True:
             try:
                 return await self._ask(text, voice, hearing, answer)

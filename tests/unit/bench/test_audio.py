@@ -109,3 +109,33 @@ def test_a_wav_says_how_its_samples_are():
     assert 0 == metered("wav", head)
     assert 2.0 == metered("wav", head, b"\x00" * 384_000)
     assert 0 == metered("wav", b"no wave at all", b"\x00" * 99)
+
+
+def crc8(data):
+    """By long division of the message, a bit string, by x^8 + x^2 + x + 1."""
+    rest = int.from_bytes(data, "big") << 8
+    for bit in range(rest.bit_length() - 1, 7, -1):
+        if rest >> bit & 1:
+            rest ^= 0b100000111 << (bit - 8)
+    return rest
+
+
+def flac_number(number):
+    """As UTF-8 would write it, if it went on to 36 bits."""
+    if number < 0x80:
+        return bytes([number])
+    more = next(more for more in range(1, 7) if number < 1 << (5 * more + 6))
+    first = 0xFF00 >> (more + 1) & 0xFF | number >> (6 * more)
+    return bytes([first, *(0x80 | number >> 6 * at & 0x3F for at in reversed(range(more)))])
+
+
+@given(st.lists(st.tuples(st.integers(1, 65_536), st.binary(min_size=2, max_size=40)), min_size=1, max_size=12))
+def test_flac_with_blocks_of_any_size_is_measured(frames):
+    info = bytes(10) + (24_000 << 44 | 15 << 36).to_bytes(8, "big") + bytes(16)
+    data = b"fLaC" + bytes([0x80, 0, 0, len(info)]) + info
+    samples = 0
+    for size, sound in frames:
+        head = b"\xff\xf9\x70\x08" + flac_number(samples) + struct.pack(">H", size - 1)
+        data += head + bytes([crc8(head)]) + sound
+        samples += size
+    assert samples / 24_000 == pytest.approx(metered("flac", data))
