@@ -18,7 +18,6 @@ from orpheus_tts.adapters.snac.checkpoint import load_snac
 from orpheus_tts.adapters.snac.memory import FittingPasses
 from orpheus_tts.adapters.snac.network import SnacNetwork
 from orpheus_tts.adapters.snac.noise import PERIOD_FRAMES, noise_table
-from orpheus_tts.adapters.snac.rows import Rows
 from orpheus_tts.adapters.snac.window import checked
 from orpheus_tts.domain.errors import DecoderError, is_out_of_memory
 from orpheus_tts.domain.tokens import CODEBOOK_SIZE, SAMPLES_PER_FRAME, codebooks
@@ -192,48 +191,6 @@ def test_a_pass_over_windows_of_many_lengths_equals_single_ones(network, windows
         assert_equal(network.decode([window])[0], samples)
 
 
-parts = st.tuples(st.integers(1, 6), st.integers(0, COUNT - 6), st.integers(0, 2**20), st.integers(1, 2**20)).map(
-    lambda drawn: (drawn[0], drawn[1], drawn[2] % (drawn[0] * SAMPLES_PER_FRAME), drawn[3])
-)
-
-
-@few_examples
-@example([(1, 0, SAMPLES_PER_FRAME - 1, 1)])
-@example([(6, 3, REACH, 1), (6, 3, 0, 6 * SAMPLES_PER_FRAME), (2, 0, 0, 1)])
-@given(st.lists(parts, min_size=1, max_size=5))
-def test_parts_of_windows_are_the_same_whatever_else_is_wanted_in_the_pass(network, windows):
-    frames = random_frames(COUNT)
-    batch, expected = [], []
-    for count, start, low, size in windows:
-        high = min(low + size, count * SAMPLES_PER_FRAME)
-        batch.append(checked(frames[start : start + count], start, low, high))
-        expected.append(network.decode([checked(frames[start : start + count], start)])[0][low:high])
-    for samples, actual in zip(expected, network.decode(batch), strict=True):
-        assert_equal(samples, actual)
-
-
-@pytest.mark.parametrize(
-    ("index", "channels", "rate"), [(0, 768, 4), (1, 1024, 4), (2, 512, 32), (3, 256, 256), (4, 128, 1024)]
-)
-@pytest.mark.parametrize("low", range(120, 128))
-@pytest.mark.parametrize("size", [1, 64])
-def test_a_stage_needs_the_steps_that_it_says_and_no_fewer(network, index, channels, rate, *, low, size):
-    """What is not a number spreads as far as a step is seen."""
-    stage, steps = network._stages[index], 256
-    first, last = stage.needs((low, low + size))
-
-    def spoilt(*unknown):
-        signal = torch.zeros(1, channels, steps)
-        signal[..., list(unknown)] = torch.nan
-        rows = Rows([checked(random_frames(steps), 0)], rate, torch.device("cpu"))
-        return bool(stage(signal, rows)[..., low : low + size].isnan().any())
-
-    with torch.inference_mode():
-        assert spoilt(first)
-        assert spoilt(last - 1)
-        assert not spoilt(*range(first), *range(last, steps))
-
-
 async def test_32_callers_at_once_get_what_each_would_alone(decoder):
     windows = [(random_frames(1 + index % 3, seed=index), index * 20) for index in range(32)]
     alone = [await decoder.decode(frames, position=position) for frames, position in windows]
@@ -295,7 +252,10 @@ async def test_a_short_decode_need_not_wait_for_the_end_of_a_long_one(decoder):
 
 async def test_warming_up_decodes_and_leaves_the_decoder_ready(snac_folder, whole):
     decoder = SnacDecoder(str(snac_folder), device="cpu")
+    windows = []
+    decoder.tell_batches(windows.append)
     await decoder.warm_up()
+    assert 1 + 1 + 6 == sum(windows)  # the largest, the first of a stream, and the first six at once
     assert_equal(whole, await decoder.decode(random_frames(COUNT)))
     await decoder.aclose()
     with pytest.raises(DecoderError, match="closed"):
