@@ -218,13 +218,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or str(make_snac_checkpoint(Path(folder)))
         benchmark = Benchmark(model, arguments.device, length)
+    console = Console(width=100)
     with benchmark:
         costs = benchmark.one_stream(arguments.rounds)
         costs += [benchmark.streams(number) for number in arguments.streams if number > 1]
+        console.print(table(f"An answer of {arguments.seconds:g} s", costs, costs[:2]))
         hops = benchmark.hops()
-    console = Console(width=100)
-    console.print(table(f"An answer of {arguments.seconds:g} s", costs, costs[:2]))
-    console.print(table("Single windows", hops, costs[:1]))
+        console.print(table("Single windows", hops, costs[:1]))
     if arguments.json:
         figures = {"seconds": arguments.seconds, "threads": arguments.threads, "torch": torch.__version__}
         rows = {"answers": [asdict(cost) for cost in costs], "windows": [asdict(cost) for cost in hops]}

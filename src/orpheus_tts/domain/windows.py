@@ -39,8 +39,8 @@ class WindowPlanner:
     Args:
         receptive_field: R above, in samples.
         least_hop: Least new samples of a block; more than one where nobody is waiting yet.
-        max_hop: Most new samples a block waits for, unless `least_hop` is more. Eight frames of SNAC cost an eighth
-            more than frames of a whole utterance do (`benchmarks/snac_decode.py`), so more would save little.
+        max_hop: Most new samples a block waits for, unless `least_hop` is more. Eight new frames of SNAC cost at most
+            an eighth more a frame than 32 do (`benchmarks/snac_decode.py`), so larger blocks would save little.
     """
 
     def __init__(self, receptive_field: int, *, least_hop: int = 1, max_hop: int = 8 * SAMPLES_PER_FRAME) -> None:
