@@ -5,7 +5,7 @@ off loses nothing; run again, it goes on with the parts that are not complete. P
 With --small it runs on a CPU in minutes: figures that mean nothing, from the same scripts.
 
     python benchmarks/gpu/run.py --minutes 25
-    python benchmarks/gpu/run.py --small --folder /tmp/small
+    python benchmarks/gpu/run.py --small --folder small-benchmark
     python benchmarks/gpu/run.py --only engine-fp8 decoder
 """
 
