@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -116,14 +117,17 @@ def test_a_stop_finishes_what_runs_takes_nothing_new_and_leaves_nothing(start, w
         assert "leaked" not in server.output()
 
 
-def test_ctrl_c_ends_everything_quietly_and_cuts_what_takes_too_long(start, wait_until, signals):
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_everything_quietly_and_cuts_what_takes_too_long(start, wait_until, signals, times):
     with start({"graceful_timeout": 1.0}) as server, ThreadPoolExecutor() as pool:
         silent = pool.submit(server.ready().speak, "stuck")
         wait_until(lambda: server.notes("begin"))
         with server.speaking("slow 60") as answer:
             blocks = answer.iter_raw()
             next(blocks)
-            server.signal(signals.SIGINT, group=True)
+            for _ in range(times):
+                server.signal(signals.SIGINT, group=True)
+                time.sleep(0.3)  # the impatient press it again while answers are waited for
             with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
                 list(blocks)
         assert (503, "shutting_down") == (silent.result().status_code, silent.result().json()["error"]["code"])

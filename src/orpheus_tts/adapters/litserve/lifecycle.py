@@ -66,7 +66,7 @@ def stop_on_signals(stop: StopRequest) -> Iterator[None]:
 def interrupts_blocked() -> Iterator[None]:
     """Block SIGINT in this thread; a process started meanwhile keeps it blocked for life.
 
-    Ctrl-C goes to every process of a terminal, but only the main process and those that speak HTTP have to act on it.
+    Ctrl-C goes to every process of a terminal, but only the main process has to act on it: it ends the others.
     """
     # Started later, by the first process, it would unblock SIGINT again (multiprocessing/resource_tracker.py).
     resource_tracker.ensure_running()

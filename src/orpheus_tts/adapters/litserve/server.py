@@ -185,9 +185,10 @@ class SpeechServer(litserve.LitServer):  # type: ignore[misc]  # LitServe has no
         *options: Any,
         **uvicorn_options: Any,
     ) -> dict[int, BaseProcess]:
-        processes: dict[int, BaseProcess] = super()._start_server(
-            port, num_uvicorn_servers, log_level, sockets, *options, **uvicorn_options
-        )
+        with interrupts_blocked():  # to uvicorn SIGINT after SIGTERM means to drop everything, with tracebacks
+            processes: dict[int, BaseProcess] = super()._start_server(
+                port, num_uvicorn_servers, log_level, sockets, *options, **uvicorn_options
+            )
         # Held open here as well, they would take connections that nobody answers while the HTTP processes end.
         for listener in sockets:
             listener.close()
