@@ -30,8 +30,8 @@ from typing import Any
 import httpx
 import psutil
 
-from pacing.backend import plugin_folder
-from sharing.backend import DOOR
+from modelless.plugin import python_path
+from sharing.backend import DOOR, with_door
 from soaking.server import OwnServer, role_of, running
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "engine"))  # the checkpoints are the tests'
@@ -49,8 +49,8 @@ Turn = Mapping[str, float]
 def main() -> None:
     """Measure and print."""
     options = _options()
-    with TemporaryDirectory(prefix="http-share-") as folder, plugin_folder(door="sharing.backend:with_door") as plugin:
-        settings = _settings(Path(folder), plugin, options)
+    with TemporaryDirectory(prefix="http-share-") as folder, python_path({"door": with_door}) as path:
+        settings = _settings(Path(folder), path, options)
         with running("door", settings) as server:
             _pin(server)
             found = asyncio.run(_measure(server, settings[DOOR], options))
@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _settings(folder: Path, plugin: Path, options: argparse.Namespace) -> Mapping[str, str]:
+def _settings(folder: Path, path: str, options: argparse.Namespace) -> Mapping[str, str]:
     from checkpoints import LlamaShape, make_llama_checkpoint  # noqa: PLC0415 - the path to it was just made
     from snac_checkpoint import make_snac_checkpoint  # noqa: PLC0415 - likewise
 
@@ -77,7 +77,7 @@ def _settings(folder: Path, plugin: Path, options: argparse.Namespace) -> Mappin
     sampling = Sampling(top_p=1.0, repetition_penalty=1.0)
     interval = {} if options.stream_interval is None else {"stream_interval": options.stream_interval}
     return {
-        "PYTHONPATH": os.pathsep.join([str(plugin), str(Path(__file__).parent)]),
+        "PYTHONPATH": path,
         DOOR: str(folder / "door"),
         "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
         "VLLM_CPU_OMP_THREADS_BIND": str(_ENGINE_CORE),

@@ -22,13 +22,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from modelless.plugin import python_path
 from orpheus_tts.adapters.embedded import Codebook, EmbeddedTokenGenerator
 from orpheus_tts.app import policy
 from orpheus_tts.ports import TokenGenerator
 from orpheus_tts.settings import Settings
 from reading.alone import first_audio, growth, total_time
 from reading.chapter import chapter
-from reading.engine import BACKEND, SteadyGenerator, drained, plugin_path
+from reading.engine import drained, steady, steady_generator
 from reading.served import served
 
 POLICY = policy(Settings())
@@ -49,20 +50,20 @@ def main() -> None:
 
 async def _alone(text: str) -> Mapping[str, Any]:
     return {
-        "total": await total_time(SteadyGenerator(), text, POLICY),
+        "total": await total_time(steady_generator(), text, POLICY),
         "first_audio": await first_audio(text, POLICY),
         "growth": await growth(LENGTHS, POLICY),
     }
 
 
 async def _steady(text: str) -> Mapping[str, Any]:
-    with plugin_path() as path:
+    with python_path({"steady": steady}) as path:
         return await served(
-            BACKEND,
+            "steady",
             text,
             {"PYTHONPATH": path},
             policy=POLICY,
-            engine_seconds=lambda: _alone_seconds(SteadyGenerator(), text),
+            engine_seconds=lambda: _alone_seconds(steady_generator(), text),
         )
 
 

@@ -21,23 +21,25 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import uvloop
 
+from modelless.generator import PacedGenerator
+from modelless.plugin import python_path
 from orpheus_tts.domain.prompt import Prompt
 from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, SAMPLE_RATE
 from orpheus_tts.domain.voices import VOICES
-from pacing.backend import PacedGenerator, plugin_folder
+from pacing.backend import paced_frames, paced_tokens
 from pacing.clients import Clients, percentiles
 from soaking.server import OwnServer, role_of, running
 
 LATE_SECONDS = 0.2
-_EMIT = ("frames", "tokens")
+_EMIT = {"frames": CODES_PER_FRAME, "tokens": 1}
+_BACKENDS = {"paced-frames": paced_frames, "paced-tokens": paced_tokens}
 _CHARACTERS_PER_SECOND = 14
 _WORDS = "the light on the rock was seen by all of us that night and "
 # Bisection ends when the bounds are this close, as a share.
@@ -49,10 +51,9 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     text = (_WORDS * 100)[: round(options.seconds * _CHARACTERS_PER_SECOND)].strip()
-    backends = {f"paced_{emit}": f"pacing.backend:paced_{emit}" for emit in _EMIT}
     with (
-        plugin_folder(**backends) as plugin,
-        running(f"paced-{options.emit}", _settings(plugin, len(text), options)) as server,
+        python_path(_BACKENDS) as path,
+        running(f"paced-{options.emit}", _settings(path, len(text), options)) as server,
     ):
         measured = uvloop.run(_measure(server, text, options))
     engine = uvloop.run(_engine_alone(text, options))
@@ -71,8 +72,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _settings(plugin: Path, characters: int, options: argparse.Namespace) -> Mapping[str, str]:
-    path = os.pathsep.join([str(plugin), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+def _settings(path: str, characters: int, options: argparse.Namespace) -> Mapping[str, str]:
     return {
         "PYTHONPATH": path,
         "TTS_HTTP_WORKERS": str(options.http_workers),
@@ -165,7 +165,7 @@ def _busy() -> float:
 
 async def _engine_alone(text: str, options: argparse.Namespace) -> float:
     """CPU milliseconds per second of audio of the synthetic generator without a server around it."""
-    generator = PacedGenerator(CODES_PER_FRAME if options.emit == "frames" else 1)
+    generator = PacedGenerator(at_a_time=_EMIT[options.emit])
     prompt = Prompt(text, VOICES["tara"])
 
     async def take() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from measuring import Case, Work
 from numpy.typing import NDArray
 
+from modelless.decoder import SNAC_REACH
 from orpheus_tts.domain.repetition import RepetitionDetector
 from orpheus_tts.domain.tokens import (
     CODEBOOK_SIZE,
@@ -24,7 +25,6 @@ Codes = NDArray[np.int64]
 FRAME_SECONDS = SAMPLES_PER_FRAME / SAMPLE_RATE
 FRAMES = 420  # of a full chunk, 36 s
 WINDOW = 13  # frames: eight new ones and SNAC's context
-SNAC_REACH = 4757  # samples
 
 
 def cases() -> Iterator[Case]:

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import httptools
 import numpy as np
 
+from modelless.decoder import SNAC_REACH
+from modelless.generator import frames_of
 from orpheus_tts.domain.joins import JoinPolicy
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, SAMPLE_RATE, SAMPLES_PER_FRAME, TOKENS_PER_SECOND
 from orpheus_tts.domain.windows import WindowPlanner
-from pacing.backend import RECEPTIVE_FIELD, frames_of
 
 _BYTES = 2  # of a sample
 _OK = 200
@@ -38,7 +39,7 @@ class Block:
 
 def blocks_of(text: str) -> list[Block]:
     """The blocks in which the answer to a text comes as pcm."""
-    planner, held = WindowPlanner(RECEPTIVE_FIELD), round(JoinPolicy().fade * SAMPLE_RATE)
+    planner, held = WindowPlanner(SNAC_REACH), round(JoinPolicy().fade * SAMPLE_RATE)
     frames = frames_of(text)
     blocks = []
     for frame in range(1, frames + 1):

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from modelless.decoder import ReadyDecoder
 from orpheus_tts.application import SynthesisPolicy, Synthesizer
 from orpheus_tts.domain.planning import plan_chunks
 from orpheus_tts.domain.speech import Sampling, SpeechRequest
 from orpheus_tts.domain.tokens import SAMPLE_RATE
 from orpheus_tts.ports import TokenGenerator
 from reading.chapter import chapter
-from reading.engine import ReadyDecoder, SteadyGenerator, drained
+from reading.engine import drained, steady_generator
 
 _TRIALS = 11
 _ROUNDS = 3
@@ -38,7 +39,7 @@ async def total_time(generator: TokenGenerator, text: str, policy: SynthesisPoli
 
 async def growth(lengths: tuple[int, ...], policy: SynthesisPolicy) -> Mapping[str, Any]:
     """Processor microseconds of a character, by length of the text, and how much dearer each is than the shortest."""
-    synthesizer = Synthesizer(SteadyGenerator(math.inf), ReadyDecoder(), policy=policy)
+    synthesizer = Synthesizer(steady_generator(math.inf), ReadyDecoder(), policy=policy)
     await listened(synthesizer, chapter(lengths[0] // 10))
     costs = dict.fromkeys(lengths, math.inf)
     for _ in range(_ROUNDS):
@@ -55,7 +56,7 @@ async def growth(lengths: tuple[int, ...], policy: SynthesisPolicy) -> Mapping[s
 
 async def first_audio(text: str, policy: SynthesisPolicy) -> Mapping[str, Any]:
     """How long the first block of a whole text takes, and of its beginnings: see `by_turns`."""
-    synthesizer = Synthesizer(SteadyGenerator(), ReadyDecoder(), policy=policy)
+    synthesizer = Synthesizer(steady_generator(), ReadyDecoder(), policy=policy)
 
     async def wait(asked: str) -> float:
         begun = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modelless.generator import frames_of
 from orpheus_tts.adapters.vllm import VllmConfig, VllmTokenGenerator
 from orpheus_tts.application import SynthesisPolicy
 from orpheus_tts.domain.prompt import Prompt
@@ -17,7 +18,7 @@ from orpheus_tts.domain.speech import Sampling
 from orpheus_tts.domain.tokens import CODES_PER_FRAME, END_OF_SPEECH
 from orpheus_tts.ports.token_generator import TokenBatch
 from reading.alone import total_time
-from reading.engine import frames_of
+from reading.engine import SPREAD
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "engine"))  # the checkpoint is the tests'
 from checkpoints import make_llama_checkpoint  # type: ignore[import-not-found]
@@ -43,7 +44,7 @@ class EndingGenerator:
         self, prompt: Prompt, sampling: Sampling, *, prefix: TokenBatch, request_id: str
     ) -> AsyncGenerator[TokenBatch, None]:
         """As the port says."""
-        wanted = replace(sampling, max_tokens=frames_of(prompt.text) * CODES_PER_FRAME - prefix.size)
+        wanted = replace(sampling, max_tokens=frames_of(prompt.text, SPREAD) * CODES_PER_FRAME - prefix.size)
         stream = self._engine.generate(prompt, wanted, prefix=prefix, request_id=request_id)
         async with aclosing(stream) as batches:
             async for ids in batches:
