@@ -13,7 +13,7 @@ from orpheus_tts.ports.server_observer import (
 
 # From what an idle GPU needs to what the most patient clients wait (LiveKit's gives up after 30 s).
 FIRST_AUDIO_BUCKETS = (0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30)
-# Blocks hold up to 2.7 s of speech, so a gap beyond that means that a listener runs dry.
+# Blocks hold up to 0.9 s of speech, so a gap beyond that means that a listener runs dry.
 _GAP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 # From what passing a block on takes to a queue's patience.
 _STAGE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
