@@ -3,6 +3,8 @@
 import asyncio
 import multiprocessing
 import shutil
+import time
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -15,13 +17,6 @@ from orpheus_tts.adapters.vllm.fitting import model_size
 from orpheus_tts.domain.errors import BackendUnavailableError
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def small_cache(engine_args, monkeypatch):
-    """The checkpoints' cache takes 1 KiB a token: this one holds 4,096 tokens, but not 8,192."""
-    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")  # it would win
-    return {**engine_args, "kv_cache_memory_bytes": 5 * 1024**2}
 
 
 def engine_processes():
@@ -37,34 +32,62 @@ def test_a_models_size_is_that_of_its_weights(speaking_checkpoint):
     assert MAX_POSITIONS > 8192
 
 
-def test_an_engine_that_does_not_fit_is_started_with_less(speaking_checkpoint, small_cache):
+@pytest.fixture(scope="module")
+def other():
+    """A process that is named as another engine's is."""
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(3600,), name="EngineCore_other")
+    process.start()
+    yield process
+    process.kill()
+    process.join()
+
+
+@pytest.fixture(scope="module")
+def fitted(speaking_checkpoint, engine_args, other):
+    """What became of an engine whose cache has room for 4,096 tokens, of which 8,192 were asked; vLLM's refusals."""
+    refusals = []
+
+    def make(config):
+        try:
+            return VllmTokenGenerator(config)
+        except EngineDoesNotFitError as error:
+            refusals.append(error)
+            raise
+
+    # The checkpoints' cache takes 1 KiB a token.
+    args = {**engine_args, "kv_cache_memory_bytes": 5 * 1024**2}
+    config = VllmConfig(model=str(speaking_checkpoint), max_num_seqs=4, engine_args=args)
     before = engine_processes()
-    config = VllmConfig(model=str(speaking_checkpoint), max_num_seqs=4, engine_args=small_cache)
-    with structlog.testing.capture_logs() as logs:
-        generator, beside = start_generator(config, codec_beside=False, auto_fit=True)
-    try:
-        assert generator.context_length == 4096
-        assert not beside
-        assert generator.healthy
-        refusal, lowered = (entry["event"] for entry in logs if entry["log_level"] == "warning")
-        assert "larger than the available KV cache" in refusal
-        assert "at most 4096 tokens instead of 8192" in lowered
-        assert len(engine_processes()) == len(before) + 1, "what the first try started is gone"
-    finally:
-        asyncio.run(generator.aclose())
-    for process in set(engine_processes()) - set(before):
+    with pytest.MonkeyPatch.context() as patch, structlog.testing.capture_logs() as logs:
+        patch.delenv("VLLM_CPU_KVCACHE_SPACE")  # it would win
+        generator, beside = start_generator(config, codec_beside=False, auto_fit=True, make=make)
+    started = [process for process in engine_processes() if process not in before]
+    yield SimpleNamespace(generator=generator, beside=beside, refusals=refusals, logs=logs, started=started)
+    asyncio.run(generator.aclose())
+    for process in started:
         process.join(5)
         assert not process.is_alive()
 
 
-def test_without_auto_fit_the_refusal_is_vllms_own_in_one_line(speaking_checkpoint, small_cache):
-    before = engine_processes()
-    config = VllmConfig(model=str(speaking_checkpoint), max_num_seqs=4, engine_args=small_cache)
-    with pytest.raises(EngineDoesNotFitError) as raised:
-        start_generator(config, codec_beside=False, auto_fit=False)
-    assert str(raised.value).startswith(f"vLLM could not start {speaking_checkpoint}: To serve at least one request")
-    assert "\n" not in str(raised.value)
-    assert set(engine_processes()) <= set(before)
+def test_an_engine_that_does_not_fit_is_started_with_less(fitted):
+    assert fitted.generator.context_length == 4096
+    assert not fitted.beside
+    assert fitted.generator.healthy
+    refusal, lowered = (entry["event"] for entry in fitted.logs if entry["log_level"] == "warning")
+    assert "larger than the available KV cache" in refusal
+    assert "at most 4096 tokens instead of 8192" in lowered
+    assert len(fitted.started) == 1, "what the first try started is gone"
+
+
+def test_other_engines_outlive_a_start_that_fails(fitted, other):
+    assert fitted.refusals
+    assert other.is_alive()
+
+
+def test_the_refusal_is_vllms_own_in_one_line(fitted, speaking_checkpoint):
+    (refusal,) = map(str, fitted.refusals)
+    assert refusal.startswith(f"vLLM could not start {speaking_checkpoint}: To serve at least one request")
+    assert "\n" not in refusal
 
 
 @pytest.fixture

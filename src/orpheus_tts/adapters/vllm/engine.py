@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import re
 import traceback
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import structlog
@@ -68,6 +70,7 @@ def start_engine(config: VllmConfig) -> Any:
         ) from error
     architectures = read_config(config.model, config.revision).get("architectures")
     arguments = with_pruned_head(config.all_engine_args, architectures)
+    others = multiprocessing.active_children()
     with start_report() as report:
         try:
             return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
@@ -77,14 +80,15 @@ def start_engine(config: VllmConfig) -> Any:
             _log.debug("engine failed to start", traceback=traceback.format_exc() if root is None else root.traceback)
             kind = EngineDoesNotFitError if _TOO_LITTLE_MEMORY.search(reason) else BackendUnavailableError
             failure = kind(f"vLLM could not start {config.model}: {' '.join(reason.split())}")
-    _end_engine_processes()
+    _end_engine_processes(others)
     raise failure
 
 
-def _end_engine_processes() -> None:
-    """End what a failed start has left, and with it give back its memory."""
+def _end_engine_processes(others: Sequence[BaseProcess]) -> None:
+    """End what a failed start has left, and with it give back its memory; `others` were there before."""
     gc.collect()  # vLLM ends its processes when the objects that stand for them go
-    left = [child for child in multiprocessing.active_children() if child.name.startswith(ENGINE_CORE)]
+    children = multiprocessing.active_children()
+    left = [child for child in children if child.name.startswith(ENGINE_CORE) and child not in others]
     for child in left:
         child.terminate()
     for child in left:
