@@ -110,8 +110,9 @@ class TestSlotSampler:
         top_k = torch.tensor([sampling.top_k or CODEBOOK_SIZE + 1])
         scaled = apply_top_k_top_p(scaled, top_k, torch.tensor([sampling.top_p]))
         expected[scaled == -torch.inf] = -torch.inf
-        # In sums of thousands of terms, rounding moves the border of top_p by a token.
-        assert ((left > -torch.inf) ^ (expected > -torch.inf)).sum() <= 1
+        # In sums of thousands of terms, rounding moves the border of top_p by a token. Those without any probability,
+        # which a low temperature leaves, may be kept or not.
+        assert (((left > -torch.inf) ^ (expected > -torch.inf)) & (shares > 0)).sum() <= 1
         both = (left > -torch.inf) & (expected > -torch.inf)
         torch.testing.assert_close(left[both], expected[both])
 
