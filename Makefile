@@ -13,7 +13,7 @@ PIP_AUDIT_VERSION := 2.10.1
 TEXT ?= Hello! This is Orpheus, speaking from your own machine.
 OUT ?= speech.wav
 
-.PHONY: help install serve say bench test test-page check format test-engine test-consumers test-gpu audit clean
+.PHONY: help install serve say bench test test-page check format test-engine test-consumers audit clean
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -75,8 +75,9 @@ format: $(VENV)/.installed-test ## rewrite the code in the house format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-test-engine: $(ENGINE)/.installed ## real vLLM and real SNAC on the CPU, through the running server
-	$(ENGINE)/bin/python -m pytest tests/engine tests/gpu
+test-engine: $(ENGINE)/.installed ## real vLLM and real SNAC on the CPU, through the running server; tests/gpu where there is one
+	$(ENGINE)/bin/python -m pytest -n 2 --dist loadfile tests/engine
+	$(ENGINE)/bin/python -m pytest tests/gpu
 
 test-consumers: $(CONSUMERS)/.installed ## LiveKit's and Pipecat's packages against the running server
 	$(CONSUMERS)/bin/python -m pytest tests/consumers
