@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("running_engine", "server_behaviour", "vllm_behaviour")
+pytest.register_assert_rewrite("running_engine", "server_behaviour", "server_faults", "vllm_behaviour")
 
 from engine_fixtures import endless_checkpoint, engine, snac_folder, speaking_checkpoint  # noqa: E402, F401 - after the rewrite
 
