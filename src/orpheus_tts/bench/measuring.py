@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from orpheus_tts.bench.client import Query, SpeechClient, opened_client
 from orpheus_tts.bench.hearing import Heard
+from orpheus_tts.bench.http_client import Query, SpeechClient, opened_client
 from orpheus_tts.bench.judging import Demand
 from orpheus_tts.bench.load import Live, Load, Run, put
 from orpheus_tts.bench.outcome import Outcome

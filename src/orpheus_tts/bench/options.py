@@ -84,7 +84,7 @@ class Options:
             ValueError: Options that contradict each other or cannot be understood; the message says which.
             OSError: The file of texts cannot be read.
         """
-        from orpheus_tts.bench.client import Query  # noqa: PLC0415 - needs the extra
+        from orpheus_tts.bench.http_client import Query  # noqa: PLC0415 - needs the extra
         from orpheus_tts.bench.measuring import Plan, Search  # noqa: PLC0415
 
         self._check()
