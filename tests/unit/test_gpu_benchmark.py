@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from orpheus_config import ORPHEUS
 
 from gpu.report import markdown, table
 from gpu.results import Results, read
@@ -24,19 +25,9 @@ from gpu.roofline import (
 )
 from gpu.streams import measure, random_prefix
 from orpheus_tts.adapters.vllm.fitting import model_size
-from orpheus_tts.domain.tokens import TOKENS_PER_SECOND, VOCABULARY_SIZE, codes_from_ids
+from orpheus_tts.domain.tokens import TOKENS_PER_SECOND, codes_from_ids
 
 H200 = 4.8e12
-LLAMA = {
-    "hidden_size": 3072,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 24,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "tie_word_embeddings": True,
-    "vocab_size": VOCABULARY_SIZE,
-}
 GPU = st.sampled_from(GPUS)
 PRECISION = st.sampled_from(PRECISIONS)
 CONTEXTS = st.integers(50, 4000)
@@ -56,7 +47,7 @@ def test_one_h200_feeds_so_many_streams_of_600_tokens(precision, share, streams)
     [(BF16, {}), (FP8, {"quantization": "fp8"}), (FP8_CACHE, {"quantization": "fp8", "cache_dtype": "fp8"})],
 )
 def test_the_weights_are_those_that_the_adapter_reckons_with(precision, options):
-    assert weight_bytes(precision) == pytest.approx(model_size(LLAMA, dtype="bfloat16", **options).weights, rel=1e-4)
+    assert weight_bytes(precision) == pytest.approx(model_size(ORPHEUS, dtype="bfloat16", **options).weights, rel=1e-4)
 
 
 def test_a_pruned_head_saves_what_can_never_be_drawn():

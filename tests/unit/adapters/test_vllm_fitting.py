@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from orpheus_config import ORPHEUS
 
 from orpheus_tts.adapters.vllm.fitting import (
     GIB,
@@ -16,18 +17,6 @@ from orpheus_tts.adapters.vllm.fitting import (
     needed_bytes,
 )
 
-# config.json of canopylabs/orpheus-3b-0.1-ft, as far as it matters here.
-ORPHEUS = {
-    "vocab_size": 156_940,
-    "hidden_size": 3072,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 24,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "tie_word_embeddings": True,
-    "torch_dtype": "bfloat16",
-}
 SIZE = model_size(ORPHEUS, dtype="bfloat16")
 WANTED = Fit(max_model_len=8192, memory_share=0.9, codec_beside=True)
 

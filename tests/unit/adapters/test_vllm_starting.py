@@ -4,6 +4,7 @@ import json
 
 import pytest
 import structlog
+from orpheus_config import ORPHEUS
 
 from orpheus_tts.adapters.vllm.config import VllmConfig
 from orpheus_tts.adapters.vllm.engine import EngineDoesNotFitError
@@ -12,16 +13,6 @@ from orpheus_tts.adapters.vllm.starting import start_generator
 from orpheus_tts.domain.errors import BackendUnavailableError
 
 pytestmark = pytest.mark.usefixtures("vllm_installed")
-
-ORPHEUS = {
-    "vocab_size": 156_940,
-    "hidden_size": 3072,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 24,
-    "num_key_value_heads": 8,
-    "tie_word_embeddings": True,
-}
 
 
 @pytest.fixture
